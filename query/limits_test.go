@@ -1,0 +1,69 @@
+package query_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/runstonedb/runstone/query"
+	"github.com/stretchr/testify/require"
+)
+
+func TestLimits(t *testing.T) {
+	deep := func(n int) string { return strings.Repeat("(", n) + "metrics.a > 1" + strings.Repeat(")", n) }
+	nots := func(n int) string { return strings.Repeat("NOT ", n) + "metrics.a > 1" }
+	chain := func(n int, word string) string {
+		return strings.Repeat("start_time>1"+word, n-1) + "start_time>1"
+	}
+	tests := []struct {
+		name, filter, err string
+	}{
+		{"deep enough", deep(query.MaxDepth), ""},
+		{"too deep", deep(query.MaxDepth + 1), "nested"},
+		{"very deep", strings.Repeat("(", 60_000), "nested"},
+		{"nots", nots(query.MaxDepth), ""},
+		{"too many nots", nots(query.MaxDepth + 1), "nested"},
+		{"many not words", strings.Repeat("NOT ", 9_000), "nested"},
+		{"long chain", chain(2400, " AND "), ""},
+		{"long or chain", chain(2400, " OR "), ""},
+		{"too many words", strings.Repeat("a ", 12_000), "Invalid clause"},
+		{"too many words in a list", "run_id IN (" + strings.Repeat("'',", 6_000) + ")", "more than 10000 words"},
+		{"too long", "params.a = '" + strings.Repeat("x", query.MaxFilter) + "'", "longer than 65536"},
+		{"long value", "params.a = '" + strings.Repeat("x", query.MaxFilter-20) + "'", ""},
+		{"long pattern", "params.a LIKE '" + strings.Repeat("x", query.MaxPattern+1) + "'", "pattern is longer"},
+		{"open quotes", strings.Repeat("'", 60_001), "Invalid clause"},
+	}
+	for _, tt := range tests {
+		f, err := query.Parse(query.Runs, tt.filter)
+		if tt.err == "" {
+			require.NoError(t, err, tt.name)
+			require.Equal(t, f.String(), parse(t, query.Runs, f.String()).String(), tt.name)
+			continue
+		}
+		var pe *query.ParseError
+		require.ErrorAs(t, err, &pe, tt.name)
+		require.Contains(t, pe.Msg, tt.err, tt.name)
+		require.Equal(t, 1, strings.Count(pe.Caret(), "\n"), tt.name)
+		require.Less(t, len(pe.Caret()), 500, tt.name)
+	}
+}
+
+func TestUnknownDomain(t *testing.T) {
+	_, err := query.Parse(99, "a = 1")
+	require.Error(t, err)
+	_, err = query.ParseOrderBy(99, nil)
+	require.Error(t, err)
+	require.Equal(t, "unknown domain", query.Domain(99).String())
+	require.Equal(t, "model versions", query.ModelVersions.String())
+}
+
+func TestCaret(t *testing.T) {
+	_, err := query.Parse(query.Runs, "metrics.été > 1\n AND metrcs.x > 2")
+	var pe *query.ParseError
+	require.ErrorAs(t, err, &pe)
+	require.Equal(t, "metrics.été > 1  AND metrcs.x > 2\n                     ^^^^^^", pe.Caret())
+	require.Equal(t, "Invalid entity type 'metrcs'. Valid values are ['metric', 'parameter', 'tag', 'attribute', 'dataset'] "+
+		"(did you mean 'metrics'?) at byte 23", pe.Error())
+	_, err = query.Parse(query.Runs, "params.`a\nb` = 5\x1b[31m")
+	require.NotContains(t, err.Error(), "\n")
+	require.NotContains(t, err.Error(), "\x1b")
+}

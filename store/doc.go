@@ -1,0 +1,36 @@
+// Package store keeps rows and metric series in one directory and never loses
+// what it acknowledged.
+//
+// A database directory holds
+//
+//	RUNSTONE           what this is: format, database id
+//	LOCK               locked by the process that holds the database
+//	MARK               last checkpoint and journal, in two checksummed slots
+//	journal/<n>.log    changes of the holder since the last checkpoint
+//	inbox/<writer>.log changes of processes that do not hold the lock
+//	kv/                the ordered key space (Badger)
+//	tmp/               private copies made by readers
+//
+// A change is appended to the holder's journal and takes effect in memory:
+// rows in an overlay above the key space, points in the heads of their groups.
+// A checkpoint moves both into the key space and then drops the journal. The
+// key space therefore holds the state of a checkpoint, plus blocks that no row
+// refers to yet, and opening after a crash is reading the journals again. That
+// is idempotent: rows are put, not computed, and a group skips the journals
+// that its state row already includes.
+//
+// Rows are grouped into tables by their first key byte. This package owns
+//
+//	'n' kind, hash(text)            → ordinal          dictionary
+//	'N' kind, ordinal               → text             dictionary
+//	'w' hash(writer)                → applied sequence of an inbox
+//	'C'                             → number of the last checkpoint
+//	'G' run, group                  → members of a group of series
+//	'g' run, group                  → state of the group at a checkpoint
+//	'b' run, group, block, column   → metric block; column 0 is the clock
+//	't' run, group, number, column  → tail of the group: points short of a block
+//
+// where kind is a byte, group and column are uint16, the rest uint32. All other
+// table bytes belong to the packages above. Every value is sealed with a
+// version and a checksum over key and value (internal/record).
+package store

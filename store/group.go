@@ -1,0 +1,282 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/runstonedb/runstone/store/internal/journal"
+)
+
+// Group takes points of series that are logged together: they share steps and
+// times, and these are stored once.
+type Group struct{ g *group }
+
+// group is the memory of one group. Its points are, in order: stored blocks in
+// the key space, pending blocks on their way there, and the head.
+type group struct {
+	s      *Store
+	r      *runSeries
+	no     uint32
+	series []uint32
+
+	mu      sync.Mutex
+	state   stateRow // as of the last checkpoint
+	tailed  bool     // the state's tail is in head
+	stored  uint32   // blocks that can be read from the key space
+	pending []*sealed
+	head    columns
+	sums    []Summary
+	changed bool // points were added since the last checkpoint began
+	moving  bool // a checkpoint is moving points of this group
+}
+
+// columns are points that share a clock. The slices only grow, so a copy of
+// the struct stays valid while points are added.
+type columns struct {
+	steps, times []int64
+	values       [][]float64 // one slice a series
+}
+
+func (c *columns) len() int { return len(c.steps) }
+
+// sealed is a full block that is not in the key space yet.
+type sealed struct {
+	g  *group
+	no uint32
+	columns
+}
+
+func newGroup(s *Store, r *runSeries, no uint32, series []uint32) *group {
+	g := &group{s: s, r: r, no: no, series: series, tailed: true, sums: make([]Summary, len(series))}
+	g.head.values = make([][]float64, len(series))
+	return g
+}
+
+// restore takes over the state of the last checkpoint.
+func (g *group) restore(st *stateRow) error {
+	if len(st.Sums) != len(g.series) {
+		return fmt.Errorf("state has %d series, not %d: %w", len(st.Sums), len(g.series), ErrCorrupt)
+	}
+	g.state, g.stored, g.tailed = *st, st.Blocks, st.Tail == 0
+	for i := range st.Sums {
+		g.sums[i] = st.Sums[i].summary()
+	}
+	g.state.Sums = nil
+	return nil
+}
+
+// busy reports whether the group holds what the key space does not.
+func (g *group) busy() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.changed || g.moving || len(g.pending) > 0
+}
+
+func (g *group) isDirty() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.changed
+}
+
+// Append adds n points to each series of the group: steps and times (Unix ms)
+// have length n, values has one slice of length n for each name that
+// [Series.Groups] was given for this group. The slices are not kept. When it
+// returns nil the points are as durable as d says; on an error none is logged.
+// Errors: [ErrInvalid], [ErrNoSpace], [ErrClosed], [ErrReadOnly].
+func (x *Group) Append(ctx context.Context, d Durability, steps, times []int64, values [][]float64) error {
+	g := x.g
+	c := columns{steps, times, values}
+	if err := checkColumns(c, len(g.series)); err != nil {
+		return err
+	}
+	for c.len() > 0 { // pieces that fit a frame and keep the head short
+		n := min(c.len(), max(1, maxPiece/(len(values)+2)))
+		if err := g.log(ctx, d, c.slice(0, n)); err != nil {
+			return err
+		}
+		c = c.slice(n, c.len())
+	}
+	return nil
+}
+
+func checkColumns(c columns, series int) error {
+	if len(c.steps) != len(c.times) || len(c.values) != series {
+		return fmt.Errorf("%d steps, %d times, %d columns for %d series: %w", len(c.steps), len(c.times), len(c.values), series, ErrInvalid)
+	}
+	for _, v := range c.values {
+		if len(v) != len(c.steps) {
+			return fmt.Errorf("%d values for %d steps: %w", len(v), len(c.steps), ErrInvalid)
+		}
+	}
+	return nil
+}
+
+// maxPiece is the number of 8-byte words in one journal frame of points.
+const maxPiece = 1 << 18
+
+// slice returns the points from i to j. It allocates only when it must cut.
+func (c columns) slice(i, j int) columns {
+	if i == 0 && j == c.len() {
+		return c
+	}
+	cut := columns{c.steps[i:j], c.times[i:j], make([][]float64, len(c.values))}
+	for k, v := range c.values {
+		cut.values[k] = v[i:j]
+	}
+	return cut
+}
+
+// log makes points durable and adds them to the head.
+func (g *group) log(ctx context.Context, d Durability, c columns) error {
+	s := g.s
+	if err := s.writable(ctx); err != nil {
+		return err
+	}
+	if err := s.sealer.admit(ctx); err != nil {
+		return err
+	}
+	w, end, err := g.journal(c)
+	if err != nil {
+		return err
+	}
+	return s.acknowledge(w, end, d)
+}
+
+func (g *group) journal(c columns) (w *journal.Writer, end int64, err error) {
+	s := g.s
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.closed.Load() {
+		return nil, 0, ErrClosed
+	}
+	if err := g.loadTail(); err != nil {
+		return nil, 0, err
+	}
+	buf := frames.Get().(*[]byte)
+	defer frames.Put(buf)
+	*buf = appendPoints((*buf)[:journal.FrameHeader], g.r.run, g.no, c)
+	if err := s.append(framePoints, *buf, &w, &end); err != nil {
+		return nil, 0, err
+	}
+	g.add(c)
+	return w, end, nil
+}
+
+var frames = sync.Pool{New: func() any {
+	b := make([]byte, journal.FrameHeader, 4096)
+	return &b
+}}
+
+// add puts points into the head and cuts blocks off it.
+func (g *group) add(c columns) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.changed = true
+	limit := g.s.opt.blockPoints()
+	for c.len() > 0 {
+		n := min(c.len(), limit-g.head.len())
+		for i, v := range c.values {
+			sum := &g.sums[i]
+			for k := range n {
+				sum.add(Point{c.steps[k], c.times[k], v[k]})
+			}
+			g.head.values[i] = append(g.head.values[i], v[:n]...)
+		}
+		g.head.steps = append(g.head.steps, c.steps[:n]...)
+		g.head.times = append(g.head.times, c.times[:n]...)
+		if n < c.len() {
+			c = c.slice(n, c.len())
+		} else {
+			c = columns{}
+		}
+		if g.head.len() == limit {
+			g.seal()
+		}
+	}
+}
+
+// seal hands the head to the sealer and starts a new one. Called with mu held.
+func (g *group) seal() {
+	b := &sealed{g: g, no: g.stored + uint32(len(g.pending)), columns: g.head}
+	g.pending = append(g.pending, b)
+	g.head = columns{values: make([][]float64, len(g.series))}
+	g.s.sealer.enqueue(b)
+}
+
+// loadTail brings the tail of the last checkpoint into the head.
+func (g *group) loadTail() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.tailed {
+		return nil
+	}
+	c, err := g.s.readTail(g.r.run, g.no, g.state.TailNumber, len(g.series))
+	if err != nil {
+		return fmt.Errorf("tail: %w", err)
+	}
+	if c.len() != int(g.state.Tail) {
+		return fmt.Errorf("run %d group %d: tail has %d points, not %d: %w", g.r.run, g.no, c.len(), g.state.Tail, ErrCorrupt)
+	}
+	g.head, g.tailed = c, true
+	return nil
+}
+
+// Points in a journal frame, all integers little-endian: uint32 run, uint32
+// group, uint16 series, uint32 points, the steps, the times (int64 each), and
+// the values (float64) of one series after the other.
+
+const pointsHeader = 14
+
+func appendPoints(dst []byte, run, group uint32, c columns) []byte {
+	dst = binary.LittleEndian.AppendUint32(dst, run)
+	dst = binary.LittleEndian.AppendUint32(dst, group)
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(c.values)))
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(c.len()))
+	for _, v := range c.steps {
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(v))
+	}
+	for _, v := range c.times {
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(v))
+	}
+	for _, column := range c.values {
+		for _, v := range column {
+			dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(v))
+		}
+	}
+	return dst
+}
+
+func parsePoints(b []byte) (run, group uint32, c columns, err error) {
+	if len(b) < pointsHeader {
+		return 0, 0, c, errPoints
+	}
+	run, group = binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
+	m, n := int(binary.LittleEndian.Uint16(b[8:])), int(binary.LittleEndian.Uint32(b[10:]))
+	b = b[pointsHeader:]
+	if uint64(len(b)) != uint64(n)*uint64(m+2)*8 {
+		return 0, 0, c, errPoints
+	}
+	words := make([]int64, 2*n)
+	for i := range words {
+		words[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
+	}
+	c.steps, c.times = words[:n:n], words[n:]
+	b = b[16*n:]
+	c.values = make([][]float64, m)
+	floats := make([]float64, n*m)
+	for i := range floats {
+		floats[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
+	}
+	for i := range c.values {
+		c.values[i] = floats[i*n : (i+1)*n : (i+1)*n]
+	}
+	return run, group, c, nil
+}
+
+var errPoints = fmt.Errorf("points: wrong length: %w", ErrCorrupt)
+
+func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }

@@ -1,0 +1,129 @@
+package badgerkv
+
+import (
+	"encoding/binary"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/runstonedb/runstone/internal/record"
+)
+
+// checkCopy opens a copy and checks that it is the state after a transaction
+// not older than committed: every row of it, and no other.
+func checkCopy(t *testing.T, dir string, committed int) {
+	t.Helper()
+	d := mustOpen(t, dir, faultOptions)
+	rows, err := readRows(d)
+	require.NoError(t, err)
+	require.NoError(t, d.Close())
+	newest := slices.Max(slices.Collect(maps.Keys(rows)))
+	n := int(binary.BigEndian.Uint64([]byte(newest[len("row/"):]))) / 3
+	require.GreaterOrEqual(t, n, committed)
+	require.True(t, sameRows(wantRows(n), rows), "%d rows are the state of no moment", len(rows))
+}
+
+func TestCopyOfALiveStore(t *testing.T) {
+	src := filepath.Join(t.TempDir(), "kv")
+	d := mustOpen(t, src, faultOptions)
+	var committed atomic.Int64
+	stop, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				done <- nil
+				return
+			default:
+			}
+			if err := writeRound(d, n); err != nil {
+				done <- err
+				return
+			}
+			committed.Store(int64(n))
+			time.Sleep(50 * time.Microsecond) // a full memtable every 25 ms or so
+		}
+	}()
+	for range 12 {
+		time.Sleep(40 * time.Millisecond)
+		before := int(committed.Load())
+		to := filepath.Join(t.TempDir(), "copy")
+		require.NoError(t, CopyTo(t.Context(), src, to))
+		checkCopy(t, to, before)
+	}
+	close(stop)
+	require.NoError(t, <-done)
+	f, err := listFiles(src)
+	require.NoError(t, err)
+	b, err := os.ReadFile(f.path(manifestName))
+	require.NoError(t, err)
+	m, err := parseManifest(b)
+	require.NoError(t, err)
+	require.NotEmpty(t, m.gone, "tables were compacted meanwhile")
+	require.NoError(t, d.Close())
+}
+
+func TestCopyOfAnotherProcess(t *testing.T) {
+	src := filepath.Join(t.TempDir(), "kv")
+	last := writeAndKill(t, src, 0, 300)
+	before := readDir(t, src)
+	to := filepath.Join(t.TempDir(), "copy")
+	require.NoError(t, CopyTo(t.Context(), src, to))
+	sameDir(t, before, readDir(t, src), "source of a copy")
+	checkCopy(t, to, last)
+
+	d := mustOpen(t, src, faultOptions)
+	require.NoError(t, d.Close())
+	closed := filepath.Join(t.TempDir(), "copy")
+	require.NoError(t, CopyTo(t.Context(), src, closed))
+	checkCopy(t, closed, last)
+	require.ErrorIs(t, CopyTo(t.Context(), src, closed), fs.ErrExist)
+}
+
+func TestCopyRefusesDamage(t *testing.T) {
+	src := filepath.Join(t.TempDir(), "kv")
+	writeAndKill(t, src, 0, 300)
+	f, err := listFiles(src)
+	require.NoError(t, err)
+	flip := func(name string, at int) error {
+		b, err := os.ReadFile(f.path(name))
+		require.NoError(t, err)
+		b[at] ^= 1
+		require.NoError(t, os.WriteFile(f.path(name), b, 0o666))
+		to := filepath.Join(t.TempDir(), "copy")
+		err = CopyTo(t.Context(), src, to)
+		if err == nil {
+			err = guard(to, &Options{})
+		}
+		b[at] ^= 1
+		require.NoError(t, os.WriteFile(f.path(name), b, 0o666))
+		return err
+	}
+	require.ErrorIs(t, flip(manifestName, 30), record.ErrCorrupt)
+	require.ErrorIs(t, flip(manifestName, 19), record.ErrCorrupt)
+	for _, id := range f.tables {
+		require.ErrorIs(t, flip(tableName(id), 100), record.ErrCorrupt)
+	}
+	used := false
+	for _, id := range f.mems {
+		b, err := os.ReadFile(f.path(memName(id)))
+		require.NoError(t, err)
+		if n := len(trimZeros(b)); n > 200 {
+			used = true
+			require.ErrorIs(t, flip(memName(id), n/2), record.ErrCorrupt)
+		}
+	}
+	require.True(t, used)
+	require.NoError(t, flip("LOCK", 0), "no part of the store")
+
+	err = CopyTo(t.Context(), filepath.Join(src, "nowhere"), filepath.Join(t.TempDir(), "copy"))
+	require.True(t, errors.Is(err, fs.ErrNotExist), err)
+}

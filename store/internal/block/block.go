@@ -1,0 +1,210 @@
+// Package block encodes the points of metric series as columns. It owns the
+// bytes of two kinds of row body, both immutable and both without a checksum:
+// the store seals them in records.
+//
+// A clock block is the (step, time) column pair that a group of series logged
+// together shares. A value block is one series' values, aligned to a clock:
+// value i belongs to point i of the clock.
+//
+// Integers written as varint or uvarint are those of encoding/binary, signed
+// ones zigzagged. A number is a float64 in 1 to 9 bytes:
+//
+//	tag     follows          value
+//	0…8     tag bytes        the highest bytes of its IEEE bits, highest first; the others are 0
+//	10      4 bytes          float32, little-endian
+//	16…25   varint k         k / 10^(tag-16), correctly rounded
+//
+// # Clock block
+//
+//	offset  bytes    field
+//	0       1        version (1)
+//	1       uvarint  n, 1 ≤ n ≤ MaxPoints
+//	…       1        flags: 1 steps do not descend, 2 times do not descend
+//	…       varints  first step, last step - first step; if steps descend
+//	                 somewhere also first - min and max - first as uvarints
+//	…       varints  the same for times, in Unix milliseconds
+//	…       …        step column, integers, x[0] = first step
+//	…       …        time column, integers, x[0] = first time
+//
+// All differences wrap at 64 bits, so no step and no time is refused.
+//
+// # Integer column
+//
+// The reader knows n and x[0]. Residuals r are what a predictor leaves of
+// x[1], x[2] …; the codec stores them less a reference.
+//
+//	offset  bytes    field
+//	0       1        low four bits: codec; high four bits: predictor
+//	1       …        codec's own bytes
+//
+//	predictor         residual                          how many
+//	0 none            r[i] = x[i+1] - x[0]              n-1
+//	1 delta           r[i] = x[i+1] - x[i]              n-1
+//	2 delta of delta  r[i] = x[i+2] - 2x[i+1] + x[i]    n-2, after varint x[1] - x[0]
+//
+//	codec     bytes, after the predictor's
+//	0 stride  varint d: x[i] = x[0] + i·d; predictor 0
+//	1 packed  varint ref; a width of 0…64 bits for each frame of 128 residuals,
+//	          one byte each; the frames: r - ref in width bits each, lowest bit
+//	          first, each frame filled up to a whole byte
+//	2 planes  varint ref; byte p ≤ 8; p planes: byte j of every zigzag(r - ref),
+//	          lowest first. A plane is a form byte and then
+//	            0 fill: the byte they all share
+//	            1 raw:  one byte a residual
+//	            2 zstd: uvarint length, one zstd frame of the raw bytes
+//
+// # Value block
+//
+//	offset  bytes    field
+//	0       1        version (1)
+//	1       1        value codec
+//	2       uvarint  n, 1 ≤ n ≤ MaxPoints
+//	…       …        zone map, if n > 16 and the codec is not constant
+//	…       uvarint  length of the pyramid, if it follows
+//	…       …        pyramid: number min, number max of every span of
+//	                 PyramidSpan values, if n > PyramidSpan and not constant
+//	…       …        body, to the end of the block
+//
+//	zone map  flags byte: 1 counts follow, 2 last is first, 4 min is first,
+//	          8 max is first, 16 min is last, 32 max is last ("is": same bits)
+//	          number first; number last, unless 2
+//	          uvarints NaN, +Inf and -Inf count, if 1
+//	          and if some value is not NaN:
+//	          number min, unless 4 or 16; uvarint index of min, unless 4
+//	          number max, unless 8 or 32; uvarint index of max, unless 8
+//	          number sum
+//
+//	codec       body
+//	0 constant  number v, the value of all n; number sum, if n > 16 and v is finite
+//	1 raw       n float64, little-endian
+//	2 decimal   byte e ≤ 15; exceptions; varint x[0]; integer column: x[i] / 10^e
+//	3 float32   exceptions; varint x[0]; integer column of float32 bits
+//	4 float64   varint x[0]; integer column of float64 bits
+//
+// Bits of negative floats have all bits but the sign inverted, so that they
+// order as signed integers. Exceptions are the values a codec cannot hold:
+// uvarint count, then for each the uvarint distance from the one before (from
+// -1 at first) and 8 bytes of little-endian bits. Their place in the column
+// holds any integer.
+//
+// A codec number is never given a new meaning: a better codec gets a new one.
+// testdata holds a block of each codec with a note on every field.
+package block
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/runstonedb/runstone/internal/record"
+)
+
+const (
+	// MaxPoints is the largest number of points in one block. The store seals
+	// far smaller ones; this bounds what a damaged count can ask for.
+	MaxPoints = 1 << 16
+	// PyramidSpan is how many values one min/max pair of the pyramid covers.
+	PyramidSpan = 256
+)
+
+const (
+	version = 1
+	// smallBlock is the largest count without a zone map: decoding so few
+	// values costs less than the bytes of the map.
+	smallBlock = 16
+)
+
+// reader walks the bytes of one block. The first fault sticks: later reads
+// give zeros, and finish reports it.
+type reader struct {
+	src   []byte
+	at    int
+	fault string
+}
+
+func (r *reader) fail(fault string) {
+	if r.fault == "" {
+		r.fault = fault
+	}
+}
+
+func (r *reader) ok() bool { return r.fault == "" }
+
+// take returns the next n bytes, or nil after a fault.
+func (r *reader) take(n int) []byte {
+	if r.fault != "" || n < 0 || n > len(r.src)-r.at {
+		r.fail("ends early")
+		return nil
+	}
+	b := r.src[r.at : r.at+n : r.at+n]
+	r.at += n
+	return b
+}
+
+func (r *reader) byte() byte {
+	if r.fault != "" || r.at >= len(r.src) {
+		r.fail("ends early")
+		return 0
+	}
+	r.at++
+	return r.src[r.at-1]
+}
+
+func (r *reader) uvarint() uint64 {
+	if r.fault != "" {
+		return 0
+	}
+	v, n := binary.Uvarint(r.src[r.at:])
+	if n <= 0 {
+		r.fail("bad varint")
+		return 0
+	}
+	r.at += n
+	return v
+}
+
+func (r *reader) varint() int64 { return unzigzag(r.uvarint()) }
+
+// count reads a uvarint that may be at most limit.
+func (r *reader) count(limit int) int {
+	v := r.uvarint()
+	if v > uint64(limit) {
+		r.fail("number out of range")
+		return 0
+	}
+	return int(v)
+}
+
+// version reads the first byte.
+func (r *reader) version() {
+	if v := r.byte(); r.ok() && v != version {
+		r.fail("unknown version")
+	}
+}
+
+// points reads n.
+func (r *reader) points() int {
+	n := r.count(MaxPoints)
+	if n == 0 {
+		r.fail("no points")
+	}
+	return n
+}
+
+// err returns the sticking fault as an error about kind.
+func (r *reader) err(kind string) error {
+	if r.fault == "" {
+		return nil
+	}
+	return fmt.Errorf("%s block of %d bytes, at %d: %s: %w", kind, len(r.src), r.at, r.fault, record.ErrCorrupt)
+}
+
+// finish is err for a block that must have been read to its end.
+func (r *reader) finish(kind string) error {
+	if r.ok() && r.at != len(r.src) {
+		r.fail("bytes after the end")
+	}
+	return r.err(kind)
+}
+
+func zigzag(x int64) uint64   { return uint64(x<<1) ^ uint64(x>>63) }
+func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }

@@ -1,0 +1,30 @@
+package block
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// requireSameBits compares floats bit for bit: -0 is not +0, and one NaN is
+// not another.
+func requireSameBits(t testing.TB, want, got []float64) {
+	t.Helper()
+	require.Len(t, got, len(want))
+	for i := range want {
+		if math.Float64bits(want[i]) != math.Float64bits(got[i]) {
+			require.Failf(t, "values differ", "index %d: want %x, got %x", i, math.Float64bits(want[i]), math.Float64bits(got[i]))
+		}
+	}
+}
+
+// requireSameZone compares zone maps bit for bit.
+func requireSameZone(t testing.TB, want, got Zone) {
+	t.Helper()
+	requireSameBits(t, []float64{want.First, want.Last, want.Min, want.Max, want.Sum},
+		[]float64{got.First, got.Last, got.Min, got.Max, got.Sum})
+	want.First, want.Last, want.Min, want.Max, want.Sum = 0, 0, 0, 0, 0
+	got.First, got.Last, got.Min, got.Max, got.Sum = 0, 0, 0, 0, 0
+	require.Equal(t, want, got)
+}

@@ -1,0 +1,161 @@
+package block
+
+import (
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// kind is a way that programs make curves.
+type kind struct {
+	name  string
+	codec byte    // that a long curve of it gets
+	limit float64 // bytes a value that 4096 of it may take
+	value func(r *rand.Rand, i int, last float64) float64
+}
+
+// decimals rounds as a program that prints and parses does.
+func decimals(v float64, digits int) float64 {
+	v, err := strconv.ParseFloat(strconv.FormatFloat(v, 'f', digits, 64), 64)
+	if err != nil {
+		panic(err) // FormatFloat writes what ParseFloat reads
+	}
+	return v
+}
+
+// loss falls with noise. The conversions forbid fused operations, so that it
+// is the same on every machine.
+func loss(r *rand.Rand, i int) float64 {
+	trend := 10/math.Sqrt(float64(i)+2) + 2.5
+	return trend * (1 + float64(0.02*r.NormFloat64()))
+}
+
+var kinds = []kind{
+	{"constant", valuesConstant, 0.01, func(*rand.Rand, int, float64) float64 { return 3e-4 }},
+	{"all NaN", valuesConstant, 0.01, func(*rand.Rand, int, float64) float64 { return math.NaN() }},
+	{"counter", valuesDecimal, 0.1, func(_ *rand.Rand, i int, _ float64) float64 { return float64(i) * 512 }},
+	{"episode length", valuesDecimal, 1.3, func(r *rand.Rand, _ int, _ float64) float64 { return float64(r.IntN(400)) }},
+	{"printed loss", valuesDecimal, 2.1, func(r *rand.Rand, i int, _ float64) float64 { return decimals(loss(r, i), 4) }},
+	{"percent", valuesDecimal, 1.0, func(r *rand.Rand, _ int, _ float64) float64 { return decimals(50+r.NormFloat64()/4, 1) }},
+	{"printed loss that is NaN at times", valuesDecimal, 2.6, func(r *rand.Rand, i int, _ float64) float64 {
+		if r.IntN(50) == 0 {
+			return math.NaN()
+		}
+		return decimals(loss(r, i), 4)
+	}},
+	{"float32 loss", valuesFloat32, 3.2, func(r *rand.Rand, i int, _ float64) float64 { return float64(float32(loss(r, i))) }},
+	{"float32 loss that diverges", valuesFloat32, 2.0, func(r *rand.Rand, i int, _ float64) float64 {
+		if i > 2000 {
+			return math.Float64frombits(0x7ff8000000000000)
+		}
+		return float64(float32(loss(r, i)))
+	}},
+	{"ratio of 512", valuesFloat32, 2.0, func(r *rand.Rand, _ int, _ float64) float64 { return float64(r.IntN(512)) / 512 }},
+	{"float64 loss", valuesFloat64, 7.0, func(r *rand.Rand, i int, _ float64) float64 { return loss(r, i) }},
+	{"cosine rate", valuesFloat64, 7.5, func(_ *rand.Rand, i int, _ float64) float64 {
+		return 3e-4 * (1 + math.Cos(math.Pi*float64(i)/8192)) / 2
+	}},
+	{"mean that repeats", valuesFloat64, 3.0, func(r *rand.Rand, i int, last float64) float64 {
+		if i > 0 && r.IntN(4) > 0 {
+			return last
+		}
+		return 100 + r.NormFloat64()
+	}},
+	{"noise of all bits", valuesRaw, 8.1, func(r *rand.Rand, _ int, _ float64) float64 { return math.Float64frombits(r.Uint64()) }},
+}
+
+// generate makes n points of a kind: irregular steps, jittered times.
+func (k kind) generate(seed uint64, n int) series {
+	r := rand.New(rand.NewPCG(seed, 1))
+	s := series{name: k.name}
+	step, ms, last := int64(0), int64(1_700_000_000_000), 0.0
+	for i := range n {
+		last = k.value(r, i, last)
+		s.values = append(s.values, last)
+		s.steps = append(s.steps, step)
+		s.times = append(s.times, ms)
+		step += 1 + int64(r.IntN(30))
+		ms += 250 + int64(4*r.NormFloat64())
+	}
+	return s
+}
+
+func TestGenerated(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			var y tally
+			for seed := range uint64(3) {
+				y.add(t, k.generate(seed, sealAt))
+				y.add(t, k.generate(seed, 577))
+				y.add(t, k.generate(seed, 2*sealAt+9))
+			}
+			y.log(t, k.name)
+			src := AppendValues(nil, k.generate(1, sealAt).values)
+			require.Equal(t, valueCodecs[k.codec], valueCodecs[src[1]])
+			require.Less(t, float64(len(src))/sealAt, k.limit)
+		})
+	}
+}
+
+// TestSizes crosses every border of the format with every kind.
+func TestSizes(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 15, 16, 17, minPlanes, 128, 129, 130, 255, 256, 257, 512, 513, 4095, 4096, MaxPoints} {
+		for _, k := range kinds {
+			s := k.generate(uint64(n), n)
+			src := AppendValues(nil, s.values)
+			got, err := DecodeValues(nil, src)
+			require.NoError(t, err, "%s of %d", k.name, n)
+			requireSameBits(t, s.values, got)
+			z, err := ReadZone(src)
+			require.NoError(t, err)
+			requireSameZone(t, ZoneOf(s.values), z)
+			spans, err := ReadPyramid(nil, src)
+			require.NoError(t, err)
+			require.Equal(t, pyramidOf(s.values), spans, "%s of %d", k.name, n)
+			require.LessOrEqual(t, len(src), 8*n+80+20*spansOf(n), "%s of %d", k.name, n)
+
+			clock := AppendClock(nil, s.steps, s.times)
+			steps, times, err := DecodeClock(nil, nil, clock)
+			require.NoError(t, err)
+			require.Equal(t, s.steps, steps)
+			require.Equal(t, s.times, times)
+		}
+	}
+}
+
+// pyramidOf is the pyramid by its definition.
+func pyramidOf(values []float64) []MinMax {
+	var all []MinMax
+	for i, v := range values {
+		if i%PyramidSpan == 0 {
+			all = append(all, MinMax{math.Inf(1), math.Inf(-1)})
+		}
+		if m := &all[len(all)-1]; v == v {
+			m.Min, m.Max = min(m.Min, v), max(m.Max, v)
+		}
+	}
+	return all
+}
+
+// TestSmallBlocks holds small blocks to small sizes.
+func TestSmallBlocks(t *testing.T) {
+	for n, limit := range map[int]struct{ values, clock int }{
+		1: {12, 16}, 2: {20, 18}, 4: {22, 28}, 16: {48, 52},
+	} {
+		for _, name := range []string{"printed loss", "counter", "constant", "episode length"} {
+			for _, k := range kinds {
+				if k.name != name {
+					continue
+				}
+				s := k.generate(7, n)
+				require.LessOrEqual(t, len(AppendValues(nil, s.values)), limit.values, "%d of %s", n, name)
+				require.LessOrEqual(t, len(AppendClock(nil, s.steps, s.times)), limit.clock, "clock of %d", n)
+			}
+		}
+		noise := kinds[len(kinds)-1].generate(7, n)
+		require.LessOrEqual(t, len(AppendValues(nil, noise.values)), 8*n+4, "noise")
+	}
+}

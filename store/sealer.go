@@ -1,0 +1,241 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/runstonedb/runstone/internal/record"
+	"github.com/runstonedb/runstone/store/internal/block"
+	"github.com/runstonedb/runstone/store/internal/kv"
+)
+
+// maxPending bounds the bytes of full blocks that wait in memory. Writers wait
+// when it is reached; points are never dropped.
+const maxPending = 48 << 20
+
+// sealer encodes full blocks and writes them into the key space, in order, in
+// one goroutine.
+type sealer struct {
+	s  *Store
+	wg sync.WaitGroup
+
+	mu      sync.Mutex
+	changed *sync.Cond
+	queue   []*sealed
+	pending int64 // bytes in queue
+	queued  uint64
+	done    uint64
+	stopped bool
+	err     error // why it cannot go on now
+}
+
+func newSealer(s *Store) *sealer {
+	q := &sealer{s: s}
+	q.changed = sync.NewCond(&q.mu)
+	return q
+}
+
+func (c *columns) bytes() int64 { return int64(c.len()) * int64(len(c.values)+2) * 8 }
+
+func (q *sealer) enqueue(b *sealed) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.queue = append(q.queue, b)
+	q.pending += b.bytes()
+	q.queued++
+	q.changed.Broadcast()
+}
+
+// admit waits until there is room for more points.
+func (q *sealer) admit(ctx context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.pending < maxPending {
+		return nil
+	}
+	stop := context.AfterFunc(ctx, q.broadcast)
+	defer stop()
+	for q.pending >= maxPending {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case q.stopped:
+			return ErrClosed
+		case q.err != nil:
+			return q.err
+		}
+		q.changed.Wait()
+	}
+	return nil
+}
+
+func (q *sealer) broadcast() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.changed.Broadcast()
+}
+
+// mark returns the number of blocks enqueued so far, for wait.
+func (q *sealer) mark() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.queued
+}
+
+// wait returns once the first n blocks are written, or with the reason why
+// they cannot be.
+func (q *sealer) wait(n uint64) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.done < n {
+		if q.err != nil {
+			return q.err
+		}
+		if q.stopped {
+			return ErrClosed
+		}
+		q.changed.Wait()
+	}
+	return nil
+}
+
+func (q *sealer) start() { q.wg.Go(q.run) }
+
+// stop ends the goroutine after the block under way. What is left in the queue
+// is still in the journal.
+func (q *sealer) stop() {
+	q.mu.Lock()
+	q.stopped = true
+	q.changed.Broadcast()
+	q.mu.Unlock()
+	q.wg.Wait()
+}
+
+func (q *sealer) run() {
+	for {
+		q.mu.Lock()
+		for len(q.queue) == 0 && !q.stopped {
+			q.changed.Wait()
+		}
+		if q.stopped {
+			q.mu.Unlock()
+			return
+		}
+		b := q.queue[0]
+		q.mu.Unlock()
+
+		err := q.s.writeBlock(b)
+
+		q.mu.Lock()
+		q.err = err
+		if err == nil {
+			q.queue[0] = nil
+			q.queue = q.queue[1:]
+			q.pending -= b.bytes()
+			q.done++
+		}
+		q.changed.Broadcast()
+		q.mu.Unlock()
+		if err != nil {
+			// The points are in the journal and stay readable in memory; a
+			// full disk may have room later.
+			q.s.log.Error("write a metric block", "err", err)
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+}
+
+// writeBlock puts a full block into the key space. No row refers to it until
+// the next checkpoint.
+func (s *Store) writeBlock(b *sealed) error {
+	if err := s.writeColumns('b', b.g.r.run, b.g.no, b.no, b.columns); err != nil {
+		return fmt.Errorf("run %d group %d block %d: %w", b.g.r.run, b.g.no, b.no, err)
+	}
+	g := b.g
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.pending = g.pending[1:]
+	g.stored++
+	return nil
+}
+
+// writeColumns writes points as one row for the clock and one for each series.
+func (s *Store) writeColumns(table byte, run, group, number uint32, c columns) error {
+	batch := s.newBatch()
+	key := columnKey(table, run, group, number, 0)
+	body := block.AppendClock(nil, c.steps, c.times)
+	if err := batch.set(key, record.Seal(nil, key, 1, body)); err != nil {
+		return err
+	}
+	for i, values := range c.values {
+		key := columnKey(table, run, group, number, uint16(i+1))
+		body = block.AppendValues(body[:0], values)
+		if err := batch.set(key, record.Seal(nil, key, 1, body)); err != nil {
+			return err
+		}
+	}
+	return batch.flush()
+}
+
+// batch collects rows for the key space and writes them in transactions that
+// fit. It is for rows whose order and atomicity do not matter.
+type batch struct {
+	s     *Store
+	rows  []overlayRow
+	bytes int
+}
+
+// overlayRow is a row change; a nil value deletes.
+type overlayRow struct {
+	key   string
+	value []byte
+}
+
+func (s *Store) newBatch() *batch { return &batch{s: s} }
+
+func (b *batch) set(key, value []byte) error {
+	n := len(key) + len(value)
+	if len(b.rows) > 0 && (b.bytes+n > kv.MaxBatchBytes || len(b.rows) == kv.MaxBatchRows) {
+		if err := b.flush(); err != nil {
+			return err
+		}
+	}
+	b.rows = append(b.rows, overlayRow{string(key), value})
+	b.bytes += n
+	return nil
+}
+
+func (b *batch) flush() error {
+	if len(b.rows) == 0 {
+		return nil
+	}
+	// Not through check's credit: the key space must never meet a full disk.
+	free, err := b.s.space.free(b.s.dir)
+	if err != nil {
+		return err
+	}
+	if free < kvReserve/2 {
+		return fmt.Errorf("%s: %d MiB free: %w", b.s.dir, free>>20, ErrNoSpace)
+	}
+	err = b.s.engine.Update(func(w kv.Writer) error {
+		for _, r := range b.rows {
+			var err error
+			if r.value == nil {
+				err = w.Delete([]byte(r.key))
+			} else {
+				err = w.Set([]byte(r.key), r.value)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	b.rows, b.bytes = b.rows[:0], 0
+	return nil
+}

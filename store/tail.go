@@ -1,0 +1,352 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/runstonedb/runstone/internal/tuple"
+	"github.com/runstonedb/runstone/store/internal/journal"
+)
+
+// inboxRow is the 'w' row of a writer: how far its inbox is applied. It stays
+// after the file is gone, so that a copy of the file adds nothing.
+type inboxRow struct {
+	Seq      uint64 // last frame applied
+	Rejected uint64 // ops and point frames refused
+	Reason   string // of the last refusal
+}
+
+func inboxKey(writer [16]byte) []byte { return append(tuple.Key('w'), writer[:]...) }
+
+// tailer applies the inboxes of a directory.
+type tailer struct {
+	s     *Store
+	files map[string]*inboxFile
+	quit  chan struct{}
+	done  chan struct{}
+}
+
+// inboxFile is one inbox being read.
+type inboxFile struct {
+	path   string
+	r      *journal.Reader
+	row    inboxRow
+	series map[uint32]*inboxSeries
+	ended  bool
+}
+
+// inboxSeries is a group named in an inbox. The groups are nil until its first
+// new points.
+type inboxSeries struct {
+	run    string
+	names  []SeriesName
+	handle *Series
+	groups []*Group
+}
+
+func (t *tailer) start() {
+	if t.s.opt.inboxInterval() < 0 {
+		return
+	}
+	t.quit, t.done = make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(t.done)
+		tick := time.NewTicker(t.s.opt.inboxInterval())
+		defer tick.Stop()
+		for {
+			select {
+			case <-t.quit:
+				return
+			case <-tick.C:
+			}
+			if err := t.drain(context.Background()); err != nil && !errors.Is(err, ErrClosed) {
+				t.s.log.Error("inbox", "err", err)
+			}
+		}
+	}()
+}
+
+func (t *tailer) stop() {
+	if t.quit != nil {
+		close(t.quit)
+		<-t.done
+	}
+	for _, f := range t.files {
+		t.forget(f)
+	}
+}
+
+func (t *tailer) forget(f *inboxFile) {
+	for _, x := range f.series {
+		if x.handle != nil {
+			x.handle.Close()
+		}
+	}
+	_ = f.r.Close()
+	delete(t.files, f.path)
+}
+
+// drain applies what is in the inboxes now and deletes those that are done.
+func (t *tailer) drain(ctx context.Context) error {
+	entries, err := os.ReadDir(inboxPath(t.s.dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if t.files == nil {
+		t.files = map[string]*inboxFile{}
+	}
+	var failed error
+	for before, waiting := -1, 0; ; before = waiting { // until a round helps none of those that wait
+		waiting, failed = 0, nil
+		for _, e := range entries {
+			if !strings.HasSuffix(e.Name(), ".log") {
+				continue
+			}
+			err := t.drainFile(ctx, filepath.Join(inboxPath(t.s.dir), e.Name()))
+			switch {
+			case isNotFound(err):
+				waiting++
+				t.s.log.Info("inbox waits", "file", e.Name(), "err", err)
+			case err != nil:
+				failed = errors.Join(failed, fmt.Errorf("inbox %s: %w", e.Name(), err))
+			}
+		}
+		if waiting == 0 || waiting == before {
+			return failed
+		}
+	}
+}
+
+func (t *tailer) drainFile(ctx context.Context, path string) error {
+	f := t.files[path]
+	if f == nil {
+		var err error
+		if f, err = t.open(path); err != nil {
+			return err
+		}
+		t.files[path] = f
+	}
+	// Unlocked before the last look means that nothing can come after it.
+	gone, err := t.writerGone(f)
+	if err != nil {
+		return err
+	}
+	if err := t.apply(ctx, f); err != nil {
+		t.forget(f) // what was read but not applied is read again
+		return err
+	}
+	if !gone && !f.ended || t.s.opt.ReadOnly {
+		return nil
+	}
+	if err := t.s.syncNow(); err != nil {
+		return err
+	}
+	t.forget(f)
+	return os.Remove(path)
+}
+
+func (t *tailer) writerGone(f *inboxFile) (bool, error) {
+	if t.s.opt.ReadOnly {
+		return false, nil
+	}
+	file, err := os.OpenFile(f.path, os.O_RDWR, 0)
+	if err != nil {
+		return false, err
+	}
+	defer file.Close()
+	err = lockFile(file)
+	if errors.Is(err, errWouldBlock) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (t *tailer) open(path string) (*inboxFile, error) {
+	r, err := journal.OpenReader(path)
+	if err != nil {
+		return nil, err
+	}
+	f := &inboxFile{path: path, r: r, series: map[uint32]*inboxSeries{}}
+	err = t.s.view(func(tx *Tx) error {
+		return tx.Load(inboxKey(r.Header.Writer), 1, &f.row)
+	})
+	if err != nil && !isNotFound(err) {
+		_ = r.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// inboxBatch bounds the bytes that one transaction takes from an inbox.
+const inboxBatch = 1 << 20
+
+// apply reads an inbox to its present end, in transactions that also note how
+// far it got.
+func (t *tailer) apply(ctx context.Context, f *inboxFile) error {
+	if err := f.r.Refresh(); err != nil {
+		return err
+	}
+	for {
+		batch, err := t.read(f)
+		if err != nil || len(batch) == 0 {
+			return err
+		}
+		// Groups are made in transactions of their own, before the one that
+		// uses them; their run may come from an op that is not applied yet.
+		for len(batch) > 0 {
+			n := 0
+			for n < len(batch) && (batch[n].kind != framePoints || batch[n].to.groups != nil) {
+				n++
+			}
+			if n > 0 {
+				if err := t.commit(ctx, f, batch[:n]); err != nil {
+					return err
+				}
+				batch = batch[n:]
+				continue
+			}
+			if err := t.resolve(ctx, batch[0].to); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// inboxFrame is a frame that is still to be applied.
+type inboxFrame struct {
+	seq    uint64
+	kind   byte
+	op     []byte
+	to     *inboxSeries
+	points columns
+}
+
+// read returns the next new frames of an inbox.
+func (t *tailer) read(f *inboxFile) ([]inboxFrame, error) {
+	var batch []inboxFrame
+	for size := 0; size < inboxBatch; {
+		fr, err := f.r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		size += len(fr.Payload)
+		in := inboxFrame{seq: fr.Seq, kind: fr.Kind}
+		switch fr.Kind {
+		case frameSeries:
+			no, run, names, err := parseSeries(fr.Payload)
+			if err != nil {
+				return nil, err
+			}
+			f.series[no] = &inboxSeries{run: run, names: names}
+			continue
+		case frameEnd:
+			f.ended = true
+			continue
+		case frameOp:
+			in.op = append([]byte(nil), fr.Payload...)
+		case framePoints:
+			var no uint32
+			if _, no, in.points, err = parsePoints(fr.Payload); err != nil {
+				return nil, err
+			}
+			if in.to = f.series[no]; in.to == nil || len(in.to.names) != len(in.points.values) {
+				return nil, fmt.Errorf("points for group %d, which is not as it was named: %w", no, ErrCorrupt)
+			}
+		default:
+			return nil, fmt.Errorf("unknown frame kind %d: %w", fr.Kind, ErrFuture)
+		}
+		if in.seq > f.row.Seq {
+			batch = append(batch, in)
+		}
+	}
+	return batch, nil
+}
+
+// resolve finds the groups that an inbox's series go to.
+func (t *tailer) resolve(ctx context.Context, x *inboxSeries) error {
+	var run uint32
+	err := t.s.view(func(tx *Tx) (err error) {
+		run, err = t.s.opt.Run(tx, x.run)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("points of run %s: %w", x.run, err)
+	}
+	if x.handle, err = t.s.OpenSeries(ctx, run); err != nil {
+		return err
+	}
+	x.groups, err = x.handle.Groups(ctx, x.names)
+	return err
+}
+
+// commit applies frames in one transaction.
+func (t *tailer) commit(ctx context.Context, f *inboxFile, batch []inboxFrame) error {
+	row := f.row
+	if err := t.s.sealer.admit(ctx); err != nil {
+		return err
+	}
+	_, _, err := t.s.update(func(tx *Tx) error {
+		row = f.row
+		for _, in := range batch {
+			undo := tx.savepoint()
+			err := t.applyFrame(tx, in)
+			if rejects(err) {
+				undo()
+				row.Rejected++
+				row.Reason = err.Error()
+				t.s.log.Warn("inbox: op rejected", "file", filepath.Base(f.path), "seq", in.seq, "err", err)
+			} else if err != nil {
+				return err
+			}
+			row.Seq = in.seq
+		}
+		return tx.Save(inboxKey(f.r.Header.Writer), 1, row)
+	})
+	if err == nil {
+		f.row = row
+	}
+	return err
+}
+
+func (t *tailer) applyFrame(tx *Tx, in inboxFrame) error {
+	if in.kind == frameOp {
+		return t.s.opt.Apply(tx, in.op)
+	}
+	values := in.points.values
+	for _, g := range in.to.groups {
+		n := len(g.g.series)
+		if err := tx.Append(g, in.points.steps, in.points.times, values[:n]); err != nil {
+			return err
+		}
+		values = values[n:]
+	}
+	return nil
+}
+
+// rejects reports whether an op with this error can never be applied. What
+// refers to something that is not there waits instead: it may be in an inbox
+// that comes later.
+func rejects(err error) bool {
+	return errors.Is(err, ErrInvalid) || errors.Is(err, ErrExists) || errors.Is(err, ErrConflict)
+}
+
+// syncNow makes the holder's journal durable.
+func (s *Store) syncNow() error {
+	s.gate.RLock()
+	w := s.journal
+	s.gate.RUnlock()
+	return s.acknowledge(w, w.Written(), Synced)
+}

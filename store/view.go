@@ -1,0 +1,183 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/runstonedb/runstone/store/internal/badgerkv"
+)
+
+// A read-only store is a private copy: hard links to the files that never
+// change, copies of the small ones that do, and then the ordinary recovery
+// inside the copy. So it needs no lock, works beside a writer and on what a
+// crash left, and changes no byte of the original.
+
+// openView opens a private copy of the database in dir as it is now.
+func openView(dir string, opt *Options) (*Store, error) {
+	if _, err := readFormat(dir); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			if _, serr := os.Stat(dir); serr == nil {
+				err = ErrNotDatabase
+			}
+			return nil, fmt.Errorf("%s: %w", dir, err)
+		}
+		return nil, err
+	}
+	tmp, held, err := viewDir(dir)
+	if err != nil {
+		return nil, noSpace(err)
+	}
+	remove := func() {
+		_ = held.release()
+		_ = os.RemoveAll(tmp)
+	}
+	s, err := openCopy(dir, tmp, opt)
+	if err != nil {
+		remove()
+		return nil, noSpace(err)
+	}
+	s.cleanup = remove
+	return s, nil
+}
+
+func openCopy(dir, tmp string, opt *Options) (*Store, error) {
+	s := newStore(tmp, opt)
+	s.copying = true
+	if free, err := s.space.free(tmp); err == nil && free < viewReserve {
+		return nil, fmt.Errorf("a private copy needs %d MiB of %s: %w", viewReserve>>20, tmp, ErrNoSpace)
+	}
+	if err := copyDatabase(dir, tmp); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.id, err = readFormat(tmp); err != nil {
+		return nil, err
+	}
+	m, err := readMark(tmp)
+	if err != nil {
+		return nil, err
+	}
+	if err = s.openEngine(&m); err == nil {
+		if err = s.recover(&m); err == nil {
+			err = s.inbox.drain(context.Background())
+		}
+	}
+	if err != nil {
+		s.abandon()
+		return nil, err
+	}
+	s.copying = false
+	return s, nil
+}
+
+// viewReserve is what the key space of a copy writes by itself.
+const viewReserve = 16 << 20
+
+// viewDir makes a locked folder for a copy: inside the database, where hard
+// links work, or else in the system's folder for temporary files.
+func viewDir(dir string) (string, *lock, error) {
+	tmp, err := "", os.MkdirAll(tmpPath(dir), 0o700)
+	if err == nil {
+		tmp, err = os.MkdirTemp(tmpPath(dir), "view-*")
+	}
+	if err != nil {
+		if tmp, err = os.MkdirTemp("", "runstone-view-*"); err != nil {
+			return "", nil, err
+		}
+	}
+	held, err := takeLock(tmp)
+	if err != nil {
+		_ = os.RemoveAll(tmp)
+		return "", nil, err
+	}
+	return tmp, held, nil
+}
+
+// sweepViews removes copies whose process is gone.
+func sweepViews(dir string) {
+	entries, err := os.ReadDir(tmpPath(dir))
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		path := filepath.Join(tmpPath(dir), e.Name())
+		info, err := e.Info()
+		if err != nil || !strings.HasPrefix(e.Name(), "view-") || time.Since(info.ModTime()) < time.Minute {
+			continue
+		}
+		if held, err := takeLock(path); err == nil {
+			_ = os.RemoveAll(path)
+			_ = held.release()
+		}
+	}
+}
+
+// copyDatabase copies a directory that others may be changing. The order
+// matters: what is applied and dropped while we copy must turn up in a place
+// that is copied later. Inboxes flow into journals, journals into the key
+// space.
+func copyDatabase(dir, tmp string) error {
+	for _, name := range []string{"MARK", "RUNSTONE"} {
+		if err := copyFile(filepath.Join(dir, name), filepath.Join(tmp, name)); err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("%w: %w", err, ErrCorrupt)
+			}
+			return err
+		}
+	}
+	for _, sub := range []string{"inbox", "journal"} {
+		if err := linkAll(filepath.Join(dir, sub), filepath.Join(tmp, sub)); err != nil {
+			return err
+		}
+	}
+	return badgerkv.CopyTo(context.Background(), kvPath(dir), kvPath(tmp))
+}
+
+// linkAll links or copies the journals of a folder. One that goes away
+// meanwhile was applied.
+func linkAll(from, to string) error {
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".log") {
+			continue
+		}
+		src, dst := filepath.Join(from, e.Name()), filepath.Join(to, e.Name())
+		if os.Link(src, dst) == nil {
+			continue
+		}
+		if err := copyFile(src, dst); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyFile(from, to string) error {
+	src, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(dst, src)
+	return errors.Join(err, dst.Close())
+}
