@@ -23,14 +23,14 @@
 //	'D' dataset, 'h'                           → head of a dataset: name, digest, source
 //	'D' dataset, 't'                           → its long texts: schema, profile
 //	'd' 'i', experiment, hash(name, digest)    → dataset
-//	'd' 'c', experiment, dataset, hash(context) → context under which runs used it
+//	'd' 'c', experiment, dataset, has, hash(context) → context under which runs used it
 //	'K' run, role, object                      → edge: a step or the tags of an input
 //	'k' role, object, run                      → nothing; edges from the other end
 //	'S' key of a row, part                     → what did not fit into that row
 //	's' table                                  → last ordinal given in a table
 //
 // where model, dataset, logged, experiment, run and version are uint32, part
-// is uint16, stage and role a byte. The object of an edge is a dataset or a
+// is uint16, stage, role and has (0 or 1) a byte. The object of an edge is a dataset or a
 // logged model, as its role says. Ordinals of models and datasets come from the
 // 's' rows, those of logged models and experiments are the dictionary ordinals
 // of their ids, and those of runs belong to the caller. No ordinal is used

@@ -79,19 +79,11 @@ func LogInput(tx *store.Tx, experimentID string, run uint32, d Dataset, tags []T
 	}
 	tags = sortTags(tags)
 	context, has := FindTag(tags, tagDatasetContext)
-	key := contextKey(experiment, ord, context)
-	if !has {
-		key = contextKey(experiment, ord, noContext)
-	}
-	if err := tx.Save(key, 1, contextRow{context, has}); err != nil {
+	if err := tx.Save(contextKey(experiment, ord, has, context), 1, contextRow{context, has}); err != nil {
 		return false, err
 	}
 	return true, addEdge(tx, run, DatasetInput, ord, edgeRow{Tags: tags})
 }
-
-// noContext stands for the absence of a context in a key. It is longer than a
-// tag value can be.
-var noContext = string(make([]byte, 4*MaxInputTagValue+1))
 
 // Inputs returns the datasets that a run used, in the order in which they were
 // first logged by any run.

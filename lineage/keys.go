@@ -64,8 +64,13 @@ func contextsKey(experiment uint32) []byte {
 	return tuple.Uint32(table('d', 'c'), experiment)
 }
 
-func contextKey(experiment, dataset uint32, context string) []byte {
-	return tuple.Text(tuple.Uint32(contextsKey(experiment), dataset), context)
+// contextKey differs between no context and an empty one.
+func contextKey(experiment, dataset uint32, has bool, context string) []byte {
+	key := append(tuple.Uint32(contextsKey(experiment), dataset), 0)
+	if has {
+		key[len(key)-1] = 1
+	}
+	return tuple.Text(key, context)
 }
 
 func edgesKey(run uint32, role Role) []byte {

@@ -207,9 +207,6 @@ func resolveSource(tx *store.Tx, n *NewVersion) error {
 		if IsModelURI(n.Source) {
 			v, l, err := Resolve(tx, n.Source)
 			switch {
-			case errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid):
-				return store.Errorf(store.ErrInvalid,
-					"Unable to fetch model from model URI source artifact location '%s'.Error: %v", n.Source, err)
 			case err != nil:
 				return err
 			case l != nil:

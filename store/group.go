@@ -15,6 +15,9 @@ import (
 // times, and these are stored once.
 type Group struct{ g *group }
 
+// Width returns the number of series in the group.
+func (x *Group) Width() int { return len(x.g.series) }
+
 // group is the memory of one group. Its points are, in order: stored blocks in
 // the key space, pending blocks on their way there, and the head.
 type group struct {

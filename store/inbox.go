@@ -105,6 +105,9 @@ func (b *Inbox) Group(ctx context.Context, run string, names []SeriesName) (*Inb
 	return &InboxGroup{b, no, len(names)}, nil
 }
 
+// Width returns the number of series in the group.
+func (x *InboxGroup) Width() int { return x.width }
+
 // Append is [Group.Append] for an inbox.
 func (x *InboxGroup) Append(ctx context.Context, d Durability, steps, times []int64, values [][]float64) error {
 	c := columns{steps, times, values}

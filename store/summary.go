@@ -80,6 +80,9 @@ func (m *Summary) merge(o Summary) {
 	m.NaN += o.NaN
 }
 
+// After reports whether m's latest point comes after o's.
+func (m *Summary) After(o *Summary) bool { return later(m.Latest, o.Latest) }
+
 // later reports whether a is after b by step, time and value.
 func later(a, b Point) bool {
 	if a.Step != b.Step {

@@ -89,7 +89,11 @@ func copyOnce(ctx context.Context, srcDir, dstDir string) error {
 		if slices.Contains(have.tables, id) {
 			continue
 		}
-		if err := copyTable(before.path(tableName(id)), have.path(tableName(id))); err != nil {
+		err := copyTable(before.path(tableName(id)), have.path(tableName(id)))
+		if errors.Is(err, errMoved) && stillNamed(before, id) {
+			return before.bad(tableName(id), "missing or cut")
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -180,6 +184,17 @@ func copyManifest(src, dst *files) (*manifest, error) {
 		return nil, src.bad(manifestName, "%v", err)
 	}
 	return m, os.WriteFile(dst.path(manifestName), b[:m.valid], 0o666)
+}
+
+// stillNamed reports whether MANIFEST names a table. Asked after the table was
+// found gone, yes means damage: compaction writes MANIFEST first.
+func stillNamed(f *files, id uint64) bool {
+	b, err := os.ReadFile(f.path(manifestName))
+	if err != nil {
+		return false
+	}
+	m, err := parseManifest(b)
+	return err == nil && !m.torn && m.tables[id]
 }
 
 // copyTable copies an immutable file that may be removed at any time.

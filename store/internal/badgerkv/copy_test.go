@@ -88,6 +88,17 @@ func TestCopyOfAnotherProcess(t *testing.T) {
 	require.ErrorIs(t, CopyTo(t.Context(), src, closed), fs.ErrExist)
 }
 
+// namedTables returns the live tables of a store. A kill may leave others.
+func namedTables(t testing.TB, f *files) []uint64 {
+	t.Helper()
+	b, err := os.ReadFile(f.path(manifestName))
+	require.NoError(t, err)
+	m, err := parseManifest(b)
+	require.NoError(t, err)
+	require.NotEmpty(t, m.tables)
+	return slices.Sorted(maps.Keys(m.tables))
+}
+
 func TestCopyRefusesDamage(t *testing.T) {
 	src := filepath.Join(t.TempDir(), "kv")
 	writeAndKill(t, src, 0, 300)
@@ -109,20 +120,26 @@ func TestCopyRefusesDamage(t *testing.T) {
 	}
 	require.ErrorIs(t, flip(manifestName, 30), record.ErrCorrupt)
 	require.ErrorIs(t, flip(manifestName, 19), record.ErrCorrupt)
-	for _, id := range f.tables {
+	named := namedTables(t, f)
+	for _, id := range named {
 		require.ErrorIs(t, flip(tableName(id), 100), record.ErrCorrupt)
 	}
 	used := false
 	for _, id := range f.mems {
 		b, err := os.ReadFile(f.path(memName(id)))
 		require.NoError(t, err)
-		if n := len(trimZeros(b)); n > 200 {
+		if m, err := scanLog(b, nil); m.last != 0 {
+			require.NoError(t, err)
 			used = true
-			require.ErrorIs(t, flip(memName(id), n/2), record.ErrCorrupt)
+			require.ErrorIs(t, flip(memName(id), m.end/2), record.ErrCorrupt)
 		}
 	}
 	require.True(t, used)
 	require.NoError(t, flip("LOCK", 0), "no part of the store")
+	require.NoError(t, os.Remove(f.path(tableName(named[0]))))
+	var guard *GuardError
+	require.ErrorAs(t, CopyTo(t.Context(), src, filepath.Join(t.TempDir(), "copy")), &guard)
+	require.Equal(t, f.path(tableName(named[0])), guard.File)
 
 	err = CopyTo(t.Context(), filepath.Join(src, "nowhere"), filepath.Join(t.TempDir(), "copy"))
 	require.True(t, errors.Is(err, fs.ErrNotExist), err)

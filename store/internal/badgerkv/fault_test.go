@@ -384,7 +384,7 @@ func TestBitFlipsOfAClosedStore(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "kv")
 	closedStore(t, dir, 900)
 	f := newFaults(t, dir)
-	f.flipAll(1, 400)
+	f.flipAll(1, 300)
 	require.Empty(t, f.finish(), "silent losses")
 }
 
@@ -394,7 +394,7 @@ func TestBitFlipsOfAKilledStore(t *testing.T) {
 	last = writeAndKill(t, dir, last+10, 200)
 	require.Greater(t, last, 700)
 	f := newFaults(t, dir)
-	f.flipAll(2, 400)
+	f.flipAll(2, 300)
 	require.Empty(t, f.finish(), "silent losses")
 }
 

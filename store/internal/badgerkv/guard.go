@@ -306,7 +306,7 @@ func (f *files) checkUnnamed(id uint64, m *manifest) (err error) {
 			}
 			return true
 		})
-		t.f.Close()
+		t.close()
 	}
 	if errors.Is(err, errFooter) && f.unfinished(name) {
 		return nil
@@ -328,7 +328,7 @@ func (f *files) checkUnnamed(id uint64, m *manifest) (err error) {
 			}
 			return len(need) > 0
 		})
-		t.f.Close()
+		t.close()
 		if err != nil {
 			return f.bad(tableName(id), "%v", err)
 		}

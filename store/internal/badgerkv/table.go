@@ -30,8 +30,9 @@ var (
 //	checksum   protobuf: CRC-32C of the index
 //	4          length of the checksum, big-endian
 type sst struct {
-	f      *os.File
+	r      io.ReaderAt
 	size   int64
+	close  func() error
 	blocks int64 // bytes before the index
 	index  *fb.TableIndex
 	buf    []byte // of the block read last
@@ -44,7 +45,12 @@ func openTable(name string, buf []byte) (*sst, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &sst{f: f}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	t := &sst{r: f, size: info.Size(), close: f.Close}
 	if err := t.readIndex(buf); err != nil {
 		f.Close()
 		return nil, err
@@ -53,14 +59,9 @@ func openTable(name string, buf []byte) (*sst, error) {
 }
 
 func (t *sst) readIndex(buf []byte) error {
-	info, err := t.f.Stat()
-	if err != nil {
-		return err
-	}
-	t.size = info.Size()
 	const most = 64 // bytes of both lengths and the checksum
 	foot := make([]byte, min(most, t.size))
-	if _, err := t.f.ReadAt(foot, t.size-int64(len(foot))); err != nil {
+	if _, err := t.r.ReadAt(foot, t.size-int64(len(foot))); err != nil {
 		return err
 	}
 	if len(foot) < 8 {
@@ -77,7 +78,7 @@ func (t *sst) readIndex(buf []byte) error {
 		return errFooter
 	}
 	index := slices.Grow(buf[:0], int(indexLen))[:indexLen]
-	if _, err := t.f.ReadAt(index, t.blocks); err != nil {
+	if _, err := t.r.ReadAt(index, t.blocks); err != nil {
 		return err
 	}
 	if !matches(index, sum) {
@@ -110,7 +111,7 @@ func (t *sst) block(i int) (rows, offsets []byte, err error) {
 	}
 	b := slices.Grow(t.buf[:0], int(n))[:n]
 	t.buf = b
-	if _, err := t.f.ReadAt(b, off); err != nil {
+	if _, err := t.r.ReadAt(b, off); err != nil {
 		return nil, nil, err
 	}
 	b, sumLen := b[:n-4], int64(binary.BigEndian.Uint32(b[n-4:]))
@@ -173,7 +174,7 @@ func checkTable(dir, name string, blocks bool, buf []byte) (_ []byte, err error)
 	}()
 	t, err := openTable(filepath.Join(dir, name), buf)
 	if err == nil {
-		defer t.f.Close()
+		defer t.close()
 		if blocks {
 			for i := 0; i < t.index.OffsetsLength() && err == nil; i++ {
 				_, _, err = t.block(i)

@@ -1,0 +1,225 @@
+package runstone
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/runstonedb/runstone/store"
+)
+
+// Metric is one point of a metric, for [DB.LogBatch].
+type Metric struct {
+	Name  string
+	Value float64
+	Step  int64
+	Time  int64 // Unix ms
+
+	// What the value is about, if it is about a logged model or a dataset.
+	Model         string // id
+	Dataset       string // name
+	DatasetDigest string
+}
+
+func (m *Metric) series() store.SeriesName {
+	return store.SeriesName{Metric: m.Name, Model: m.Model, Dataset: m.Dataset, DatasetDigest: m.DatasetDigest}
+}
+
+// Batch is what [DB.LogBatch] logs together.
+type Batch struct {
+	Metrics []Metric
+	Params  []KV
+	Tags    []KV
+}
+
+// LogBatch logs metrics, params and tags to an active run: all of them, or
+// none when it returns an error. Errors: [ErrNotFound] for the run, and
+// [ErrInvalid] for a deleted run, a bad key, a param that has another value
+// already, or one key twice among the params. Long values are cut.
+func (db *DB) LogBatch(ctx context.Context, run string, b Batch) error {
+	o, err := b.fields(run)
+	if err != nil {
+		return err
+	}
+	if err := b.checkMetrics(); err != nil {
+		return err
+	}
+	rows := b.rows()
+	if db.store == nil {
+		return db.leaveBatch(ctx, o, rows)
+	}
+	var ord uint32
+	err = db.store.View(ctx, func(tx *store.Tx) (err error) {
+		ord, _, err = loadActiveRun(tx, run)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	series, err := db.store.OpenSeries(ctx, ord)
+	if err != nil {
+		return err
+	}
+	defer series.Close()
+	groups := make([][]*store.Group, len(rows))
+	for i := range rows {
+		if groups[i], err = series.Groups(ctx, rows[i].names); err != nil {
+			return err
+		}
+	}
+	return db.store.Update(ctx, db.opt.Durability, func(tx *store.Tx) error {
+		if err := o.apply(tx); err != nil {
+			return err
+		}
+		for i := range rows {
+			if err := rows[i].appendTo(tx, groups[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// LogParam is LogBatch for one param.
+func (db *DB) LogParam(ctx context.Context, run, key, value string) error {
+	o, err := (&Batch{Params: []KV{{Key: key, Value: value}}}).fields(run)
+	if err != nil {
+		return err
+	}
+	o.Single = true
+	return db.do(ctx, db.opt.Durability, o)
+}
+
+// fields returns the op for the batch's params and tags.
+func (b *Batch) fields(run string) (*runFields, error) {
+	o := &runFields{ID: run, Params: slices.Clone(b.Params), Tags: slices.Clone(b.Tags)}
+	seen := make(map[string]bool, len(o.Params))
+	var twice []string
+	for i := range o.Params {
+		p := &o.Params[i]
+		if err := CheckKey(p.Key, "Param key", "key"); err != nil {
+			return nil, err
+		}
+		p.Value = cut(p.Value, MaxParamValue)
+		if seen[p.Key] && !slices.Contains(twice, quotePython(p.Key)) {
+			twice = append(twice, quotePython(p.Key))
+		}
+		seen[p.Key] = true
+	}
+	if twice != nil {
+		return nil, invalid("Duplicate parameter keys have been submitted: [%s]. Please ensure the request contains only one param value per param key.", strings.Join(twice, ", "))
+	}
+	for i := range o.Tags {
+		if err := CheckKey(o.Tags[i].Key, "key", "key"); err != nil {
+			return nil, err
+		}
+		o.Tags[i].Value = cut(o.Tags[i].Value, MaxTagValue)
+	}
+	return o, nil
+}
+
+func (b *Batch) checkMetrics() error {
+	for i := range b.Metrics {
+		m := &b.Metrics[i]
+		if err := CheckKey(m.Name, "Metric name", fmt.Sprintf("metrics[%d].name", i)); err != nil {
+			return err
+		}
+		if m.Time < 0 {
+			return invalid("Invalid value %d for parameter 'metrics[%d].timestamp' supplied: metric '%s' (value=%v). Timestamp must be a nonnegative long (64-bit integer) ", m.Time, i, m.Name, m.Value)
+		}
+	}
+	return nil
+}
+
+// clockRows are points of one set of series: one row for each step and time.
+type clockRows struct {
+	names        []store.SeriesName // sorted by series, distinct
+	steps, times []int64
+	values       [][]float64 // by series
+}
+
+// rows sorts the metrics of a batch into sets that share a clock: points of
+// different series that follow each other with one step and time.
+func (b *Batch) rows() []clockRows {
+	var out []clockRows
+	byNames := map[string]int{}
+	for i := 0; i < len(b.Metrics); {
+		n := i + 1
+		for n < len(b.Metrics) && n-i < store.MaxGroup && b.Metrics[n].Step == b.Metrics[i].Step && b.Metrics[n].Time == b.Metrics[i].Time && !containsSeries(b.Metrics[i:n], &b.Metrics[n]) {
+			n++
+		}
+		row := slices.Clone(b.Metrics[i:n])
+		slices.SortFunc(row, func(a, b Metric) int { return strings.Compare(seriesKey(&a), seriesKey(&b)) })
+		key := ""
+		for k := range row {
+			key += seriesKey(&row[k]) + "\x01"
+		}
+		at, ok := byNames[key]
+		if !ok {
+			at = len(out)
+			byNames[key] = at
+			c := clockRows{values: make([][]float64, len(row))}
+			for k := range row {
+				c.names = append(c.names, row[k].series())
+			}
+			out = append(out, c)
+		}
+		c := &out[at]
+		c.steps, c.times = append(c.steps, row[0].Step), append(c.times, row[0].Time)
+		for k := range row {
+			c.values[k] = append(c.values[k], row[k].Value)
+		}
+		i = n
+	}
+	return out
+}
+
+func seriesKey(m *Metric) string {
+	if m.Model == "" && m.Dataset == "" && m.DatasetDigest == "" {
+		return m.Name
+	}
+	return m.Name + "\x00" + m.Model + "\x00" + m.Dataset + "\x00" + m.DatasetDigest
+}
+
+func containsSeries(metrics []Metric, m *Metric) bool {
+	for i := range metrics {
+		if metrics[i].Name == m.Name && metrics[i].series() == m.series() {
+			return true
+		}
+	}
+	return false
+}
+
+// appendTo adds the rows in a transaction.
+func (c *clockRows) appendTo(tx *store.Tx, groups []*store.Group) error {
+	values := c.values
+	for _, g := range groups {
+		n := g.Width()
+		if err := tx.Append(g, c.steps, c.times, values[:n]); err != nil {
+			return err
+		}
+		values = values[n:]
+	}
+	return nil
+}
+
+// leaveBatch puts a batch into the inbox of a shared database.
+func (db *DB) leaveBatch(ctx context.Context, o *runFields, rows []clockRows) error {
+	if len(o.Params) > 0 || len(o.Tags) > 0 {
+		if err := db.do(ctx, db.opt.Durability, o); err != nil {
+			return err
+		}
+	}
+	for i := range rows {
+		c := &rows[i]
+		g, err := db.inbox.Group(ctx, o.ID, c.names)
+		if err == nil {
+			err = g.Append(ctx, db.opt.Durability, c.steps, c.times, c.values)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+"""Fixtures: a tracking server of its own for each test module, stopped at the end.
+
+By default the server is the runstone binary (RUNSTONE_BIN, else bin/runstone of
+the checkout). With MLFLOW_REAL=1 it is the installed `mlflow server`, started by
+the interpreter that MLFLOW_REAL_PYTHON names (default: this one), so that the
+same assertions can be proved against MLflow itself.
+"""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+
+HERE = pathlib.Path(__file__).resolve().parent
+REAL = os.environ.get("MLFLOW_REAL") == "1"
+START_SECONDS = 120
+
+# A client that meets an unexpected 5xx answer must fail the test, not retry for minutes.
+os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
+os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "60"
+
+
+def command(port: int, directory: pathlib.Path) -> list[str]:
+    """The server's command line: the one place that knows its flags."""
+    if REAL:
+        python = os.environ.get("MLFLOW_REAL_PYTHON", sys.executable)
+        return [
+            python, "-m", "mlflow", "server",
+            "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+            "--backend-store-uri", f"sqlite:///{directory}/mlflow.db",
+            "--artifacts-destination", str(directory / "artifacts"),
+        ]  # fmt: skip
+    binary = os.environ.get("RUNSTONE_BIN", str(HERE.parents[1] / "bin" / "runstone"))
+    return [
+        os.path.abspath(binary), "server",
+        "--host", "127.0.0.1", "--port", str(port),
+        "--data-dir", str(directory),
+    ]  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+class Server:
+    """A server process on a loopback port; start again on the same directory after kill."""
+
+    def __init__(self, directory: pathlib.Path):
+        self.directory = directory
+        self.port = free_port()
+        self.log = directory.with_suffix(".log")
+        self.process = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    def start(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with open(self.log, "ab") as out:
+            # A session of its own: a kill then reaches MLflow's worker processes too.
+            self.process = subprocess.Popen(
+                command(self.port, self.directory),
+                stdout=out, stderr=out, cwd=self.directory, start_new_session=True,
+            )  # fmt: skip
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            try:
+                if requests.get(f"{self.url}/health", timeout=5).text == "OK":
+                    return
+            except requests.ConnectionError:
+                pass
+            time.sleep(0.1)
+        self.kill()
+        raise RuntimeError("server did not start:\n" + self.log.read_text()[-4000:])
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is flushed, no handler runs."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    running = Server(tmp_path_factory.mktemp("server") / "data")
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    import mlflow
+
+    mlflow.set_tracking_uri(server.url)
+    mlflow.set_registry_uri(server.url)
+    yield mlflow.MlflowClient()

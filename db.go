@@ -1,0 +1,223 @@
+package runstone
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/runstonedb/runstone/artifact"
+	"github.com/runstonedb/runstone/store"
+)
+
+// Options configure [Open]. The zero value and nil are the defaults.
+type Options struct {
+	// ReadOnly opens a private copy of the database as it is now. It works
+	// beside writers and on what a crash left, and changes nothing.
+	ReadOnly bool
+	// Exclusive makes Open fail with [ErrLocked] when another process holds
+	// the directory, instead of sharing it.
+	Exclusive bool
+	// Durability is that of points, params and tags; the default is
+	// [Appended]. What ends or starts a run, the registry and artifacts are
+	// always [Synced].
+	Durability Durability
+	// Artifacts is the folder of artifacts; "" is "artifacts" in the database.
+	Artifacts string
+	// User is who runs belong to; "" is the user of the process.
+	User string
+	// Logger hears of what the database does by itself; nil is silence.
+	Logger *slog.Logger
+	// NoSystemInfo leaves out the tags on machine, program and commit that
+	// StartRun sets otherwise.
+	NoSystemInfo bool
+}
+
+// DB is an open database. Its methods may be called from any number of
+// goroutines.
+type DB struct {
+	dir       string
+	opt       Options
+	store     *store.Store // nil when shared
+	inbox     *store.Inbox // nil unless shared
+	artifacts *artifact.Root
+	now       func() int64 // Unix ms
+
+	viewMu sync.Mutex
+	view   *sharedView // what a shared database reads
+}
+
+// Open opens the database in dir and creates it when dir is absent or empty.
+//
+// When another process holds the directory, the database is shared, see
+// [DB.Shared], unless opt.Exclusive asks for [ErrLocked]. Other errors:
+// [ErrNotDatabase], [ErrFuture], [ErrCorrupt], [ErrNoSpace] and those of the
+// file system. A directory that is refused is left as it was.
+func Open(dir string, opt *Options) (*DB, error) {
+	db := &DB{now: func() int64 { return time.Now().UnixMilli() }}
+	if opt != nil {
+		db.opt = *opt
+	}
+	var err error
+	if db.dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
+	db.store, err = store.Open(db.dir, db.storeOptions(db.opt.ReadOnly))
+	if errors.Is(err, ErrLocked) && !db.opt.Exclusive {
+		db.inbox, err = store.OpenInbox(db.dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := db.openArtifacts(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	if db.store != nil && !db.opt.ReadOnly {
+		if err := db.ensureDefault(); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+	}
+	return db, nil
+}
+
+func (db *DB) storeOptions(readOnly bool) *store.Options {
+	return &store.Options{ReadOnly: readOnly, Logger: db.opt.Logger, Apply: applyOp, Run: runOrd}
+}
+
+func (db *DB) openArtifacts() error {
+	dir := db.opt.Artifacts
+	if dir == "" {
+		dir = store.ArtifactDir(db.dir)
+	}
+	if db.opt.ReadOnly {
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			return nil // nothing was ever put there, and nothing is created
+		}
+	}
+	var err error
+	db.artifacts, err = artifact.OpenRoot(dir)
+	return err
+}
+
+// Close makes everything durable and lets go of the directory. Runs that were
+// not ended stay RUNNING.
+func (db *DB) Close() error {
+	var errs []error
+	if db.store != nil {
+		errs = append(errs, db.store.Close())
+	}
+	if db.inbox != nil {
+		errs = append(errs, db.inbox.Close())
+	}
+	db.dropView()
+	if db.artifacts != nil {
+		errs = append(errs, db.artifacts.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Dir returns the directory of the database.
+func (db *DB) Dir() string { return db.dir }
+
+// Shared reports whether another process holds the database. Then
+//
+//   - changes go to an inbox in the directory, durable as asked, and take
+//     effect when the holder applies them, within a second while it runs and
+//     at the next open otherwise;
+//   - a change that turns out to contradict an earlier one, such as another
+//     value for a param, is rejected then, and counted;
+//   - reads show the database as it was at most a second ago, own changes
+//     included;
+//   - the registry, and other changes whose result is a number, fail with
+//     [ErrLocked].
+func (db *DB) Shared() bool { return db.inbox != nil }
+
+// Artifacts returns the folder that holds the artifacts of runs and models.
+func (db *DB) Artifacts() *artifact.Root { return db.artifacts }
+
+// View runs fn on a snapshot of the rows, for the functions of package lineage.
+func (db *DB) View(ctx context.Context, fn func(*store.Tx) error) error {
+	s, done, err := db.reader()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return s.View(ctx, fn)
+}
+
+// Update runs fn in a transaction that is synced when Update returns nil, for
+// the functions of package lineage. It fails with [ErrLocked] when the
+// database is shared.
+func (db *DB) Update(ctx context.Context, fn func(*store.Tx) error) error {
+	if db.store == nil {
+		return ErrLocked
+	}
+	return db.store.Update(ctx, Synced, fn)
+}
+
+// Sync makes everything acknowledged so far survive power loss.
+func (db *DB) Sync(ctx context.Context) error {
+	if db.inbox != nil {
+		return db.inbox.Sync(ctx)
+	}
+	return db.store.Sync(ctx)
+}
+
+// sharedView is a private copy that a shared database reads.
+type sharedView struct {
+	store *store.Store
+	at    time.Time
+	users int
+	old   bool // a newer one took its place
+}
+
+const viewAge = time.Second
+
+// reader returns the store to read from, until done is called.
+func (db *DB) reader() (s *store.Store, done func(), err error) {
+	if db.store != nil {
+		return db.store, func() {}, nil
+	}
+	db.viewMu.Lock()
+	defer db.viewMu.Unlock()
+	if db.view == nil || time.Since(db.view.at) > viewAge {
+		at := time.Now()
+		s, err := store.Open(db.dir, db.storeOptions(true))
+		if err != nil {
+			return nil, nil, err
+		}
+		db.retire()
+		db.view = &sharedView{store: s, at: at}
+	}
+	v := db.view
+	v.users++
+	return v.store, func() {
+		db.viewMu.Lock()
+		defer db.viewMu.Unlock()
+		v.users--
+		if v.old && v.users == 0 {
+			_ = v.store.Close()
+		}
+	}, nil
+}
+
+// retire closes the present view once nobody reads it. Called with viewMu held.
+func (db *DB) retire() {
+	if v := db.view; v != nil {
+		v.old = true
+		if v.users == 0 {
+			_ = v.store.Close()
+		}
+		db.view = nil
+	}
+}
+
+func (db *DB) dropView() {
+	db.viewMu.Lock()
+	defer db.viewMu.Unlock()
+	db.retire()
+}

@@ -1,0 +1,429 @@
+package runstone
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/runstonedb/runstone/artifact"
+	"github.com/runstonedb/runstone/store"
+)
+
+// DefaultExperiment is the id of the experiment "Default", which every
+// database has.
+const DefaultExperiment = "0"
+
+// Experiment is a named group of runs, as it was when it was read.
+type Experiment struct {
+	ID       string // decimal digits
+	Name     string
+	Location string // URI of the folder that holds its runs' artifacts
+	Deleted  bool
+	Created  time.Time
+	Updated  time.Time
+	Tags     map[string]string
+}
+
+// ExperimentOptions are for [DB.CreateExperiment]; nil is none of them.
+type ExperimentOptions struct {
+	Tags map[string]string
+	// Location is the URI of the artifact folder; "" is mlflow-artifacts:/<id>.
+	Location string
+}
+
+// experimentID returns the id that an experiment of this name gets. It follows
+// from the name, so that databases made apart agree on it; the salt is for a
+// name whose id is taken by an experiment that has been renamed since.
+func experimentID(name string, salt int) string {
+	if name == "Default" && salt == 0 {
+		return DefaultExperiment
+	}
+	if salt > 0 {
+		name = fmt.Sprintf("%s\x00%d", name, salt)
+	}
+	sum := sha256.Sum256([]byte(name))
+	const least, count = 1e17, 9e17 // 18 digits, as MLflow's file store has them
+	return fmt.Sprint(uint64(least) + binary.BigEndian.Uint64(sum[:])%uint64(count))
+}
+
+// CreateExperiment makes an experiment and returns its id. [ErrExists] when
+// there is one of this name, deleted ones included; a shared database finds
+// that out later and then keeps the one that is there.
+func (db *DB) CreateExperiment(ctx context.Context, name string, opt *ExperimentOptions) (string, error) {
+	o := &createExperiment{Name: name, At: db.now(), Strict: true}
+	if opt != nil {
+		o.Location, o.Tags = opt.Location, sortedKVs(opt.Tags)
+	}
+	if err := o.check(); err != nil {
+		return "", err
+	}
+	if err := db.do(ctx, Synced, o); err != nil {
+		return "", err
+	}
+	if db.store == nil {
+		return experimentID(name, 0), nil
+	}
+	return o.id, nil
+}
+
+// createExperiment makes an experiment, or with Strict unset accepts one of
+// the same name that is there.
+type createExperiment struct {
+	Name     string
+	Location string
+	Tags     []KV
+	At       int64
+	Strict   bool
+
+	id string
+}
+
+func (o *createExperiment) kind() opKind { return kindCreateExperiment }
+
+func (o *createExperiment) check() error {
+	if err := checkExperimentName(o.Name); err != nil {
+		return err
+	}
+	for i := range o.Tags {
+		if err := checkExperimentTag(&o.Tags[i]); err != nil {
+			return err
+		}
+	}
+	if o.Location == "" {
+		return nil
+	}
+	return checkLocation(o.Location)
+}
+
+// checkLocation refuses a place for artifacts that this database could not
+// serve: it never follows a URI that somebody wrote.
+func checkLocation(uri string) error {
+	l, err := artifact.ParseLocation(uri)
+	if err == nil && l.Kind != artifact.KindProxied {
+		err = errors.New("only mlflow-artifacts:/ locations are served")
+	}
+	if err != nil {
+		return invalid("Invalid artifact location: '%s'. %v", uri, err)
+	}
+	return nil
+}
+
+func (o *createExperiment) apply(tx *store.Tx) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	ord, ok, err := experimentByName(tx, o.Name)
+	if err != nil {
+		return err
+	}
+	if ok {
+		if o.Strict {
+			return store.Errorf(ErrExists, "Experiment(name=%s) already exists.", o.Name)
+		}
+		o.id, err = tx.Text(kindExperiment, ord)
+		return err
+	}
+	for salt := 0; ; salt++ {
+		o.id = experimentID(o.Name, salt)
+		if _, taken, err := tx.Ord(kindExperiment, o.id); err != nil {
+			return err
+		} else if !taken {
+			break
+		}
+	}
+	if ord, err = tx.Intern(kindExperiment, o.id); err != nil {
+		return err
+	}
+	row := experimentRow{Name: o.Name, Location: o.Location, Created: o.At, Updated: o.At}
+	if row.Location == "" {
+		row.Location = "mlflow-artifacts:/" + o.id
+	}
+	if err := tx.Save(experimentNameKey(o.Name), 1, ordinalRow{ord, o.Name}); err != nil {
+		return err
+	}
+	for _, t := range o.Tags {
+		if err := saveExperimentTag(tx, ord, t); err != nil {
+			return err
+		}
+	}
+	return tx.Save(experimentKey(ord), 1, row)
+}
+
+func experimentByName(tx *store.Tx, name string) (uint32, bool, error) {
+	var row ordinalRow
+	err := tx.Load(experimentNameKey(name), 1, &row)
+	if errors.Is(err, ErrNotFound) {
+		return 0, false, nil
+	}
+	if err == nil && row.Text != name {
+		err = fmt.Errorf("experiment name %q and %q share a key: %w", name, row.Text, ErrCorrupt)
+	}
+	return row.Ord, err == nil, err
+}
+
+func loadExperiment(tx *store.Tx, id string) (uint32, *experimentRow, error) {
+	ord, ok, err := tx.Ord(kindExperiment, id)
+	if err != nil {
+		return 0, nil, err
+	}
+	if !ok {
+		return 0, nil, notFound("No Experiment with id=%s exists", id)
+	}
+	var row experimentRow
+	if err := tx.Load(experimentKey(ord), 1, &row); err != nil {
+		return 0, nil, present(err, "experiment", id)
+	}
+	return ord, &row, nil
+}
+
+// ensureDefault makes the experiment "Default" in a new database.
+func (db *DB) ensureDefault() error {
+	return db.store.Update(context.Background(), Synced, func(tx *store.Tx) error {
+		if _, ok, err := tx.Ord(kindExperiment, DefaultExperiment); ok || err != nil {
+			return err
+		}
+		return (&createExperiment{Name: "Default", At: db.now()}).apply(tx)
+	})
+}
+
+// Experiment returns an experiment by id, deleted or not. [ErrNotFound].
+func (db *DB) Experiment(ctx context.Context, id string) (*Experiment, error) {
+	var e *Experiment
+	err := db.View(ctx, func(tx *store.Tx) error {
+		ord, row, err := loadExperiment(tx, id)
+		if err == nil {
+			e, err = row.experiment(tx, ord, id)
+		}
+		return err
+	})
+	return e, err
+}
+
+// ExperimentByName returns an experiment by name, deleted or not.
+// [ErrNotFound].
+func (db *DB) ExperimentByName(ctx context.Context, name string) (*Experiment, error) {
+	var e *Experiment
+	err := db.View(ctx, func(tx *store.Tx) error {
+		ord, ok, err := experimentByName(tx, name)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return notFound("Could not find experiment with name '%s'", name)
+		}
+		e, err = experimentAt(tx, ord)
+		return err
+	})
+	return e, err
+}
+
+func experimentAt(tx *store.Tx, ord uint32) (*Experiment, error) {
+	id, err := tx.Text(kindExperiment, ord)
+	if err != nil {
+		return nil, err
+	}
+	var row experimentRow
+	if err := tx.Load(experimentKey(ord), 1, &row); err != nil {
+		return nil, present(err, "experiment", id)
+	}
+	return row.experiment(tx, ord, id)
+}
+
+func (r *experimentRow) experiment(tx *store.Tx, ord uint32, id string) (*Experiment, error) {
+	tags, err := loadValues(tx, experimentTagKey(ord, 0)[:5], kindTag)
+	return &Experiment{
+		ID: id, Name: r.Name, Location: r.Location, Deleted: r.Deleted,
+		Created: time.UnixMilli(r.Created), Updated: time.UnixMilli(r.Updated), Tags: tags,
+	}, err
+}
+
+// Experiments iterates over all experiments, deleted ones included, in the
+// order of their creation.
+func (db *DB) Experiments(ctx context.Context) iter.Seq2[*Experiment, error] {
+	return func(yield func(*Experiment, error) bool) {
+		stopped := errors.New("stopped")
+		err := db.View(ctx, func(tx *store.Tx) error {
+			last, err := tx.LastOrd(kindExperiment)
+			for ord := uint32(1); err == nil && ord <= last; ord++ {
+				var e *Experiment
+				if e, err = experimentAt(tx, ord); err == nil && !yield(e, nil) {
+					return stopped
+				}
+			}
+			return err
+		})
+		if err != nil && err != stopped {
+			yield(nil, err)
+		}
+	}
+}
+
+// RenameExperiment gives an active experiment another name. [ErrExists] when
+// it is taken.
+func (db *DB) RenameExperiment(ctx context.Context, id, name string) error {
+	return db.do(ctx, Synced, &renameExperiment{ID: id, Name: name, At: db.now()})
+}
+
+type renameExperiment struct {
+	ID, Name string
+	At       int64
+}
+
+func (o *renameExperiment) kind() opKind { return kindRenameExperiment }
+
+func (o *renameExperiment) apply(tx *store.Tx) error {
+	if err := checkExperimentName(o.Name); err != nil {
+		return err
+	}
+	ord, row, err := loadExperiment(tx, o.ID)
+	if err != nil {
+		return err
+	}
+	if row.Deleted {
+		return invalid("Cannot rename experiment in non-active lifecycle stage. Current stage: deleted")
+	}
+	if row.Name == o.Name {
+		return nil
+	}
+	if _, taken, err := experimentByName(tx, o.Name); err != nil {
+		return err
+	} else if taken {
+		return store.Errorf(ErrExists, "Experiment(name=%s) already exists.", o.Name)
+	}
+	if err := tx.Delete(experimentNameKey(row.Name)); err != nil {
+		return err
+	}
+	row.Name, row.Updated = o.Name, o.At
+	if err := tx.Save(experimentNameKey(o.Name), 1, ordinalRow{ord, o.Name}); err != nil {
+		return err
+	}
+	return tx.Save(experimentKey(ord), 1, row)
+}
+
+// DeleteExperiment marks an active experiment and its runs deleted.
+func (db *DB) DeleteExperiment(ctx context.Context, id string) error {
+	return db.do(ctx, Synced, &experimentLife{ID: id, Deleted: true, At: db.now()})
+}
+
+// RestoreExperiment undoes DeleteExperiment, also for the runs that it deleted.
+func (db *DB) RestoreExperiment(ctx context.Context, id string) error {
+	return db.do(ctx, Synced, &experimentLife{ID: id, At: db.now()})
+}
+
+type experimentLife struct {
+	ID      string
+	Deleted bool
+	At      int64
+}
+
+func (o *experimentLife) kind() opKind { return kindExperimentLife }
+
+func (o *experimentLife) apply(tx *store.Tx) error {
+	ord, row, err := loadExperiment(tx, o.ID)
+	if err != nil {
+		return err
+	}
+	if row.Deleted == o.Deleted {
+		return notFound("No Experiment with id=%s exists", o.ID)
+	}
+	row.Deleted, row.Updated = o.Deleted, o.At
+	if err := tx.Save(experimentKey(ord), 1, row); err != nil {
+		return err
+	}
+	return o.applyToRuns(tx, ord)
+}
+
+// SetExperimentTag sets a tag of an active experiment.
+func (db *DB) SetExperimentTag(ctx context.Context, id, key, value string) error {
+	return db.do(ctx, Synced, &experimentTag{ID: id, Tag: KV{Key: key, Value: value}, At: db.now()})
+}
+
+// DeleteExperimentTag removes a tag. [ErrNotFound] when it is not there.
+func (db *DB) DeleteExperimentTag(ctx context.Context, id, key string) error {
+	return db.do(ctx, Synced, &experimentTag{ID: id, Tag: KV{Key: key}, Remove: true, At: db.now()})
+}
+
+type experimentTag struct {
+	ID     string
+	Tag    KV
+	Remove bool
+	At     int64
+}
+
+func (o *experimentTag) kind() opKind { return kindExperimentTag }
+
+func (o *experimentTag) apply(tx *store.Tx) error {
+	if err := checkExperimentTag(&o.Tag); err != nil {
+		return err
+	}
+	ord, row, err := loadExperiment(tx, o.ID)
+	if err != nil {
+		return err
+	}
+	if row.Deleted {
+		return invalid("The experiment %s must be in the 'active' state. Current state is deleted.", o.ID)
+	}
+	if o.Remove {
+		key, ok, err := tx.Ord(kindTag, o.Tag.Key)
+		if err == nil && ok {
+			ok, err = tx.Has(experimentTagKey(ord, key))
+		}
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return notFound("No tag with name: %s in experiment with id %s", o.Tag.Key, o.ID)
+		}
+		err = tx.Delete(experimentTagKey(ord, key))
+		if err != nil {
+			return err
+		}
+	} else if err := saveExperimentTag(tx, ord, o.Tag); err != nil {
+		return err
+	}
+	row.Updated = o.At
+	return tx.Save(experimentKey(ord), 1, row)
+}
+
+func saveExperimentTag(tx *store.Tx, exp uint32, t KV) error {
+	key, err := tx.Intern(kindTag, t.Key)
+	if err != nil {
+		return err
+	}
+	return tx.Save(experimentTagKey(exp, key), 1, valueRow{t.Value})
+}
+
+// loadValues reads the params or tags under a prefix.
+func loadValues(tx *store.Tx, prefix []byte, kind store.Kind) (map[string]string, error) {
+	values := map[string]string{}
+	for row, err := range tx.Prefix(prefix, false) {
+		if err != nil {
+			return nil, err
+		}
+		var v valueRow
+		if err := row.Decode(1, &v); err != nil {
+			return nil, err
+		}
+		key, err := tx.Text(kind, binary.BigEndian.Uint32(row.Key[len(row.Key)-4:]))
+		if err != nil {
+			return nil, err
+		}
+		values[key] = v.Value
+	}
+	return values, nil
+}
+
+func sortedKVs(m map[string]string) []KV {
+	kvs := make([]KV, 0, len(m))
+	for k, v := range m {
+		kvs = append(kvs, KV{Key: k, Value: v})
+	}
+	slices.SortFunc(kvs, func(a, b KV) int { return strings.Compare(a.Key, b.Key) })
+	return kvs
+}

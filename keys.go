@@ -1,0 +1,66 @@
+package runstone
+
+import (
+	"github.com/runstonedb/runstone/internal/tuple"
+	"github.com/runstonedb/runstone/store"
+)
+
+// Dictionaries of package runstone.
+const (
+	kindExperiment store.Kind = 16 // experiment ids
+	kindRun        store.Kind = 17 // run ids
+	kindParam      store.Kind = 18 // param keys
+	kindTag        store.Kind = 19 // tag keys of runs and experiments
+)
+
+func experimentKey(exp uint32) []byte { return tuple.Uint32(tuple.Key('e'), exp) }
+
+func experimentNameKey(name string) []byte { return tuple.Text(tuple.Key('E'), name) }
+
+func experimentTagKey(exp, key uint32) []byte {
+	return tuple.Uint32(tuple.Uint32(tuple.Key('f'), exp), key)
+}
+
+func runKey(run uint32) []byte { return tuple.Uint32(tuple.Key('r'), run) }
+
+func paramKey(run, key uint32) []byte { return tuple.Uint32(tuple.Uint32(tuple.Key('p'), run), key) }
+
+func tagKey(run, key uint32) []byte { return tuple.Uint32(tuple.Uint32(tuple.Key('a'), run), key) }
+
+func artifactKey(path string) []byte { return tuple.Text(tuple.Key('A'), path) }
+
+// Rows, all version 1. Times are Unix ms; 0 is none unless said otherwise.
+
+type experimentRow struct {
+	Name             string
+	Location         string
+	Deleted          bool
+	Created, Updated int64
+}
+
+type ordinalRow struct {
+	Ord  uint32
+	Text string // what the key hashes
+}
+
+type runRow struct {
+	Experiment uint32
+	Name       string
+	User       string
+	Status     uint8
+	Start, End int64
+	Deleted    bool
+	DeletedAt  int64
+	// WithExperiment is set when deleting the experiment deleted the run, so
+	// that restoring the experiment restores it.
+	WithExperiment bool
+}
+
+type valueRow struct{ Value string }
+
+type artifactRow struct {
+	Path   string
+	Size   int64
+	Digest string
+	At     int64
+}
