@@ -96,14 +96,22 @@ func (x *Group) Append(ctx context.Context, d Durability, steps, times []int64, 
 	if err := checkColumns(c, len(g.series)); err != nil {
 		return err
 	}
-	for c.len() > 0 { // pieces that fit a frame and keep the head short
-		n := min(c.len(), max(1, maxPiece/(len(values)+2)))
-		if err := g.log(ctx, d, c.slice(0, n)); err != nil {
+	return c.pieces(func(c columns) error { return g.log(ctx, d, c) })
+}
+
+// pieces calls fn for parts that fit a frame and keep the head short.
+func (c columns) pieces(fn func(columns) error) error {
+	size := max(1, maxPiece/(len(c.values)+2))
+	for c.len() > size {
+		if err := fn(c.slice(0, size)); err != nil {
 			return err
 		}
-		c = c.slice(n, c.len())
+		c = c.slice(size, c.len())
 	}
-	return nil
+	if c.len() == 0 {
+		return nil
+	}
+	return fn(c)
 }
 
 func checkColumns(c columns, series int) error {

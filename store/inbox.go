@@ -114,18 +114,12 @@ func (x *InboxGroup) Append(ctx context.Context, d Durability, steps, times []in
 	if err := checkColumns(c, x.width); err != nil {
 		return err
 	}
-	for c.len() > 0 {
-		n := min(c.len(), max(1, maxPiece/(len(values)+2)))
+	return c.pieces(func(c columns) error {
 		buf := frames.Get().(*[]byte)
-		*buf = appendPoints((*buf)[:journal.FrameHeader], 0, x.no, c.slice(0, n))
-		err := x.b.append(ctx, d, framePoints, *buf)
-		frames.Put(buf)
-		if err != nil {
-			return err
-		}
-		c = c.slice(n, c.len())
-	}
-	return nil
+		defer frames.Put(buf)
+		*buf = appendPoints((*buf)[:journal.FrameHeader], 0, x.no, c)
+		return x.b.append(ctx, d, framePoints, *buf)
+	})
 }
 
 func (b *Inbox) append(ctx context.Context, d Durability, kind byte, frame []byte) error {

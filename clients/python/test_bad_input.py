@@ -78,8 +78,8 @@ class World:
 
     def state(self) -> list:
         """All that a refused request could have changed."""
-        get = lambda path, **q: requests.get(self.url + API + path, params=q).json()  # noqa: E731
-        post = lambda path, **b: requests.post(self.url + API + path, json=b).json()  # noqa: E731
+        get = lambda at, **q: requests.get(self.url + API + at, params=q).json()  # noqa: E731
+        post = lambda at, **b: requests.post(self.url + API + at, json=b).json()  # noqa: E731
         return [
             post("/experiments/search", max_results=100, view_type="ALL"),
             post("/runs/search", experiment_ids=[self.exp], run_view_type="ALL"),
@@ -299,7 +299,7 @@ def test_read_refused(world, path, query, status, code, message):
     ("source", "start"),
     [
         ("/etc/passwd", "Invalid model version source: '/etc/passwd'. To use a local path as a model version source"),
-        ("file:///etc", "Invalid model version source: 'file:///etc'. To use a local path as a model version source"),
+        ("file:///etc", "Invalid model version source: '/etc'. To use a local path as a model version source"),
         ("$SRC/../../..", "Invalid model version source: '$SRC/../../..'. If supplying a source as an http, https, local"),
         ("$SRC/%2e%2e/%2e%2e", "Invalid model version source: '$SRC/%2e%2e/%2e%2e'. If supplying a source as an http, https, local"),
         ("s3://b/\0x", "Invalid model version source: 's3://b/\0x'. If supplying a source as an http, https, local"),

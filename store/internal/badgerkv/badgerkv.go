@@ -149,16 +149,9 @@ func (d *DB) Close() error {
 	return removeIfThere(filepath.Join(d.dir, "DISCARD"))
 }
 
-// Stats are the sizes of a directory's files in bytes, as ls shows them.
-type Stats struct {
-	Tables int64 // .sst
-	Logs   int64 // .mem and .vlog: sparse while open, mapped
-	Other  int64
-}
-
 // Stats adds up the sizes of the files.
-func (d *DB) Stats() (Stats, error) {
-	var s Stats
+func (d *DB) Stats() (kv.Stats, error) {
+	var s kv.Stats
 	entries, err := os.ReadDir(d.dir)
 	if err != nil {
 		return s, err

@@ -6,7 +6,10 @@
 // holds each engine to it.
 package kv
 
-import "errors"
+import (
+	"context"
+	"errors"
+)
 
 // ErrNotFound is what Get returns for a key that is not there.
 var ErrNotFound = errors.New("kv: key not found")
@@ -41,8 +44,19 @@ type Engine interface {
 	Update(fn func(Writer) error) error
 	// Sync returns once everything committed before the call is on stable storage.
 	Sync() error
+	// Verify reads everything the engine keeps and returns the first damage.
+	Verify(ctx context.Context) error
+	// Stats adds up what the engine keeps.
+	Stats() (Stats, error)
 	// Close releases the engine. No call may follow.
 	Close() error
+}
+
+// Stats are sizes in bytes.
+type Stats struct {
+	Tables int64 // rows in their final place
+	Logs   int64 // rows on the way there; sparse files count in full
+	Other  int64
 }
 
 // Reader reads one snapshot.

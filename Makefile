@@ -1,0 +1,80 @@
+# Runstone. `make` lists the targets; `make test` is all that CI runs.
+# No target downloads anything but pinned modules and Python packages.
+
+GO        ?= go
+PYTHON    ?= python3
+FUZZTIME  ?= 10s
+BENCH     ?= .
+PORT      ?= 5000
+
+TOOL      := $(GO) tool -modfile=tools/go.mod
+CLIENTS   := clients/python
+CACHE     := .cache
+PACKAGES  := ./...
+
+.DEFAULT_GOAL := help
+.PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 \
+        race fuzz torture bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## compile bin/runstone
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/runstone ./cmd/runstone
+
+run: build ## build and serve ./data on 127.0.0.1:5000 (PORT=… for another port)
+	bin/runstone server --host 127.0.0.1 --port $(PORT) --data-dir data
+
+lint: ## gofmt, go vet, staticcheck, golangci-lint
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "gofmt wants changes in:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet $(PACKAGES)
+	$(TOOL) staticcheck $(PACKAGES)
+	$(TOOL) golangci-lint run $(PACKAGES)
+
+check: lint ## lint, the table of allowed imports, the short Go tests
+	$(GO) test -run 'Arrows' .
+	$(GO) test -short $(PACKAGES)
+
+test: lint build test-go test-clients ## everything CI runs
+
+test-go: ## all Go tests, with the short torture
+	$(GO) test -timeout 20m $(PACKAGES)
+
+test-clients: test-client-mlflow3 test-client-mlflow2 ## the real MLflow clients against bin/runstone
+
+test-client-mlflow3: build $(CACHE)/venv-mlflow3/stamp
+	$(CACHE)/venv-mlflow3/bin/python -m pytest -q $(CLIENTS)
+
+test-client-mlflow2: build $(CACHE)/venv-mlflow2/stamp
+	$(CACHE)/venv-mlflow2/bin/python -m pytest -q $(CLIENTS)
+
+# One environment per client version, made again only when its pinned list changes.
+# --no-deps: the lists are complete (requirements-mlflow3.txt says why a resolver would refuse them).
+$(CACHE)/venv-%/stamp: $(CLIENTS)/requirements-%.txt
+	rm -rf $(CACHE)/venv-$*
+	$(PYTHON) -m venv $(CACHE)/venv-$*
+	$(CACHE)/venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
+race: ## the Go tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 40m $(PACKAGES)
+
+# go test -fuzz takes one target of one package at a time.
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@set -e; for pkg in $$($(GO) list $(PACKAGES)); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+torture: ## long crash, fault and model campaigns (hours)
+	RUNSTONE_TORTURE=1 $(GO) test -run Torture -count 1 -timeout 2h $(PACKAGES)
+
+bench: ## Go benchmarks, ten counts (BENCH=… picks some)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count 10 -timeout 2h $(PACKAGES)
+
+clean: ## remove what was built; data and environments stay
+	rm -rf bin
+	$(GO) clean -testcache

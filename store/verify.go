@@ -1,0 +1,273 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"os"
+
+	"github.com/runstonedb/runstone/internal/record"
+	"github.com/runstonedb/runstone/internal/tuple"
+	"github.com/runstonedb/runstone/store/internal/block"
+	"github.com/runstonedb/runstone/store/internal/kv"
+)
+
+// Problem is one piece of damage that Verify found.
+type Problem struct {
+	Where string // file or row
+	Err   error
+}
+
+// Report counts what Verify looked at.
+type Report struct {
+	Rows     int64 // sealed rows of the key space
+	Blocks   int64 // metric blocks
+	Points   int64 // in blocks, tails and memory, each series counted
+	Waiting  int   // inbox files that are not wholly applied
+	Problems int
+}
+
+// Verify reads everything: the tables of the key space, the seal of every row,
+// every metric block against the state of its group. It calls report for each
+// piece of damage and goes on; its error is for what keeps it from going on.
+func (s *Store) Verify(ctx context.Context, report func(Problem)) (Report, error) {
+	if s.closed.Load() {
+		return Report{}, ErrClosed
+	}
+	v := &verifier{s: s, ctx: ctx, report: report}
+	if err := s.engine.Verify(ctx); err != nil {
+		v.problem("key space", err)
+	}
+	if err := v.rows(); err != nil {
+		return v.Report, err
+	}
+	if err := v.groups(); err != nil {
+		return v.Report, err
+	}
+	_, waiting, err := folderSize(inboxPath(s.dir))
+	v.Waiting = waiting
+	return v.Report, err
+}
+
+type verifier struct {
+	Report
+	s      *Store
+	ctx    context.Context
+	report func(Problem)
+}
+
+func (v *verifier) problem(where string, err error) {
+	v.Problems++
+	v.report(Problem{where, err})
+}
+
+func (v *verifier) rows() error {
+	return v.s.engine.View(func(r kv.Reader) error {
+		var stop error
+		err := r.Scan(nil, nil, false, func(key, value []byte) bool {
+			v.Rows++
+			if _, _, err := record.Open(key, value); err != nil {
+				v.problem(fmt.Sprintf("row %x", key), err)
+			}
+			if v.Rows%1024 == 0 {
+				stop = v.ctx.Err()
+			}
+			return stop == nil
+		})
+		if stop != nil {
+			return stop
+		}
+		if err != nil {
+			v.problem("key space", err)
+		}
+		return nil
+	})
+}
+
+// groups reads the points of every group.
+func (v *verifier) groups() error {
+	runs, _, err := v.s.runsWithSeries(v.ctx)
+	if err != nil {
+		v.problem("groups", err)
+	}
+	for _, run := range runs {
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
+		x, err := v.s.series.acquire(run)
+		if err != nil {
+			v.problem(fmt.Sprintf("run %d", run), err)
+			continue
+		}
+		x.mu.Lock()
+		groups := x.groups
+		x.mu.Unlock()
+		for _, g := range groups {
+			if err := v.group(g); err != nil {
+				v.problem(fmt.Sprintf("run %d group %d", run, g.no), err)
+			}
+		}
+		v.s.series.release(x)
+	}
+	return nil
+}
+
+// group compares the points of a group with what its summaries say.
+func (v *verifier) group(g *group) error {
+	if err := g.loadTail(); err != nil {
+		return err
+	}
+	src := g.source(0)
+	g.mu.Lock()
+	sums := append([]Summary(nil), g.sums...)
+	g.mu.Unlock()
+	all := make([]int, len(g.series))
+	for i := range all {
+		all[i] = i
+	}
+	counts := make([]Summary, len(g.series))
+	count := func(c columns) {
+		for i, values := range c.values {
+			for k := range c.steps {
+				counts[i].add(Point{c.steps[k], c.times[k], values[k]})
+			}
+		}
+	}
+	err := v.s.engine.View(func(r kv.Reader) error {
+		c := columns{values: make([][]float64, len(g.series))}
+		for number := range src.stored {
+			v.Blocks++
+			c.steps, c.times = c.steps[:0], c.times[:0]
+			for i := range c.values {
+				c.values[i] = c.values[i][:0]
+			}
+			var err error
+			if c, err = loadColumns(r, 'b', g.r.run, g.no, number, all, c); err != nil {
+				return err
+			}
+			if err := checkZones(r, g, number, c); err != nil {
+				return err
+			}
+			count(c)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range src.memory {
+		count(c)
+	}
+	for i := range sums {
+		v.Points += counts[i].Count
+		if counts[i].row() != sums[i].row() {
+			return fmt.Errorf("series %d: its points do not agree with its summary: %w", g.series[i], ErrCorrupt)
+		}
+	}
+	return nil
+}
+
+// checkZones compares the zone maps of a block with its values.
+func checkZones(r kv.Reader, g *group, number uint32, c columns) error {
+	for i, values := range c.values {
+		body, err := readColumn(r, 'b', g.r.run, g.no, number, uint16(i+1))
+		if err != nil {
+			return err
+		}
+		zone, err := block.ReadZone(body)
+		if err != nil {
+			return err
+		}
+		want := block.ZoneOf(values)
+		if zone.Count != want.Count || zone.NaN != want.NaN || zone.ArgMin != want.ArgMin || zone.ArgMax != want.ArgMax {
+			return fmt.Errorf("block %d column %d: zone map does not agree with the values: %w", number, i, ErrCorrupt)
+		}
+	}
+	return nil
+}
+
+// Stats says where a database's bytes are.
+type Stats struct {
+	Tables   int64 // of the key space
+	Logs     int64 // of the key space: rows not in tables yet
+	Journals int64
+	Inboxes  int64
+	Other    int64
+	Waiting  int // inbox files
+	Runs     int // with series
+	Series   int // groups × members
+	Points   int64
+}
+
+// Stats adds up the files of the directory and the points of all series.
+func (s *Store) Stats(ctx context.Context) (Stats, error) {
+	var st Stats
+	if s.closed.Load() {
+		return st, ErrClosed
+	}
+	size, err := s.engine.Stats()
+	if err != nil {
+		return st, err
+	}
+	st.Tables, st.Logs, st.Other = size.Tables, size.Logs, size.Other
+	if st.Journals, _, err = folderSize(journalDir(s.dir)); err != nil {
+		return st, err
+	}
+	if st.Inboxes, st.Waiting, err = folderSize(inboxPath(s.dir)); err != nil {
+		return st, err
+	}
+	runs, series, err := s.runsWithSeries(ctx)
+	if err != nil {
+		return st, err
+	}
+	st.Runs, st.Series = len(runs), series
+	for _, run := range runs {
+		sums, err := s.Summaries(ctx, run)
+		if err != nil {
+			return st, err
+		}
+		for i := range sums {
+			st.Points += sums[i].Count
+		}
+	}
+	return st, nil
+}
+
+// folderSize returns the bytes and number of the files in a folder.
+func folderSize(dir string) (bytes int64, files int, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			continue // gone meanwhile
+		}
+		bytes += info.Size()
+		files++
+	}
+	return bytes, files, err
+}
+
+// runsWithSeries returns the ordinals of the runs that have series, and the
+// number of series in all their groups.
+func (s *Store) runsWithSeries(ctx context.Context) (runs []uint32, series int, err error) {
+	err = s.view(func(tx *Tx) error {
+		for row, err := range tx.Prefix(tuple.Key('G'), false) {
+			if err == nil {
+				err = ctx.Err()
+			}
+			var def groupRow
+			if err == nil {
+				err = row.Decode(1, &def)
+			}
+			if err != nil {
+				return err
+			}
+			series += len(def.Series)
+			if run := binary.BigEndian.Uint32(row.Key[1:]); len(runs) == 0 || runs[len(runs)-1] != run {
+				runs = append(runs, run)
+			}
+		}
+		return nil
+	})
+	return runs, series, err
+}
