@@ -35,6 +35,8 @@ type Options struct {
 	// NoSystemInfo leaves out the tags on machine, program and commit that
 	// StartRun sets otherwise.
 	NoSystemInfo bool
+
+	tune func(*store.Options) // tests shrink blocks and checkpoints
 }
 
 // DB is an open database. Its methods may be called from any number of
@@ -85,7 +87,11 @@ func Open(dir string, opt *Options) (*DB, error) {
 }
 
 func (db *DB) storeOptions(readOnly bool) *store.Options {
-	return &store.Options{ReadOnly: readOnly, Logger: db.opt.Logger, Apply: applyOp, Run: runOrd}
+	o := &store.Options{ReadOnly: readOnly, Logger: db.opt.Logger, Apply: applyOp, Run: runOrd}
+	if db.opt.tune != nil {
+		db.opt.tune(o)
+	}
+	return o
 }
 
 func (db *DB) openArtifacts() error {

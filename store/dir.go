@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,6 +25,12 @@ type formatFile struct {
 	Format   int    `json:"format"`
 	Database string `json:"database"` // 32 hex digits
 	Created  string `json:"created"`  // RFC 3339
+	Check    string `json:"check"`    // CRC-32C of the fields above, 8 hex digits
+}
+
+func (f *formatFile) sum() string {
+	text := fmt.Sprintf("%s %d %s %s", f.Product, f.Format, f.Database, f.Created)
+	return fmt.Sprintf("%08x", crc32.Checksum([]byte(text), castagnoli))
 }
 
 // Paths inside a database directory.
@@ -49,14 +56,14 @@ func readFormat(dir string) (id [16]byte, err error) {
 		return id, err
 	}
 	var f formatFile
-	if err := json.Unmarshal(text, &f); err != nil || f.Product != "runstone" {
-		return id, fmt.Errorf("%s: %w", formatPath(dir), ErrNotDatabase)
+	if err := json.Unmarshal(text, &f); err != nil || f.Product == "" {
+		return id, fmt.Errorf("%s: %w or damaged: %w", formatPath(dir), ErrNotDatabase, ErrCorrupt)
 	}
 	if f.Format > formatVersion {
 		return id, fmt.Errorf("%s: format %d, this version reads up to %d: %w", dir, f.Format, formatVersion, ErrFuture)
 	}
 	b, err := hex.DecodeString(f.Database)
-	if f.Format < 1 || err != nil || len(b) != len(id) {
+	if f.Check != f.sum() || err != nil || len(b) != len(id) {
 		return id, fmt.Errorf("%s: unreadable: %w", formatPath(dir), ErrCorrupt)
 	}
 	return [16]byte(b), nil
@@ -77,10 +84,12 @@ func createFormat(dir string) (id [16]byte, err error) {
 		return id, err
 	}
 	_, _ = rand.Read(id[:])
-	text, err := json.MarshalIndent(formatFile{
+	f := formatFile{
 		Product: "runstone", Format: formatVersion,
 		Database: hex.EncodeToString(id[:]), Created: time.Now().UTC().Format(time.RFC3339),
-	}, "", "  ")
+	}
+	f.Check = f.sum()
+	text, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
 		return id, err
 	}

@@ -5,11 +5,46 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/runstonedb/runstone/internal/tuple"
 	"github.com/runstonedb/runstone/store/internal/journal"
 	"github.com/runstonedb/runstone/store/internal/kv"
 )
+
+// checkJournals reads the journals that recovery will need, before the key
+// space is opened: a directory that is to be refused is left untouched.
+func checkJournals(dir string, id [16]byte, m *mark) error {
+	numbers, err := journalNumbers(dir)
+	if err != nil {
+		return err
+	}
+	for n := m.checkpoint + 1; n <= m.journal; n++ {
+		if !slices.Contains(numbers, n) {
+			return &DataLossError{What: "journals", Want: m.journal, Have: n - 1}
+		}
+	}
+	for _, n := range numbers {
+		if n <= m.checkpoint || n > m.journal {
+			continue
+		}
+		r, err := journal.OpenReader(journalPath(dir, n))
+		if err != nil {
+			return err
+		}
+		if r.Header.Number != n || r.Header.Database != id {
+			err = fmt.Errorf("journal %d belongs elsewhere: %w", n, ErrCorrupt)
+		}
+		for err == nil {
+			_, err = r.Next()
+		}
+		_ = r.Close()
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	}
+	return nil
+}
 
 // recover brings memory to the state at the end of the last journal. It writes
 // blocks that fill up on the way, and nothing else.
@@ -74,9 +109,6 @@ func (s *Store) replay(number uint64) error {
 		return err
 	}
 	defer r.Close()
-	if r.Header.Number != number || r.Header.Database != s.id {
-		return fmt.Errorf("journal %d belongs elsewhere: %w", number, ErrCorrupt)
-	}
 	held := map[uint32]*runSeries{}
 	defer func() {
 		for _, x := range held {

@@ -178,8 +178,10 @@ func openHeld(dir string, opt *Options, l *lock) (*Store, error) {
 	if s.mark, err = openMark(dir); err != nil {
 		return nil, err
 	}
-	if err = s.openEngine(s.mark); err == nil {
-		err = s.recover(s.mark)
+	if err = checkJournals(dir, id, s.mark); err == nil {
+		if err = s.openEngine(s.mark); err == nil {
+			err = s.recover(s.mark)
+		}
 	}
 	if err != nil {
 		s.abandon()

@@ -227,8 +227,7 @@ func TestOpenRefusals(t *testing.T) {
 
 	text, err := os.ReadFile(formatPath(dir))
 	require.NoError(t, err)
-	future := slices.Clone(text)
-	require.NoError(t, os.WriteFile(formatPath(dir), []byte(string(future[:0])+`{"product":"runstone","format":99,"database":"00"}`), 0o600))
+	require.NoError(t, os.WriteFile(formatPath(dir), []byte(`{"product":"runstone","format":99,"database":"00"}`), 0o600))
 	_, err = Open(dir, nil)
 	require.ErrorIs(t, err, ErrFuture)
 	require.NoError(t, os.WriteFile(formatPath(dir), text, 0o600))

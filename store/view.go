@@ -64,6 +64,9 @@ func openCopy(dir, tmp string, opt *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkJournals(tmp, s.id, &m); err != nil {
+		return nil, err
+	}
 	if err = s.openEngine(&m); err == nil {
 		if err = s.recover(&m); err == nil {
 			err = s.inbox.drain(context.Background())

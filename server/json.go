@@ -1,0 +1,412 @@
+package server
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// maxDepth bounds the nesting of arrays and objects in a request.
+const maxDepth = 64
+
+var (
+	errSyntax = errors.New("not JSON")
+	errDepth  = errors.New("nested too deeply")
+)
+
+type kind uint8
+
+const (
+	kindNull kind = iota
+	kindBool
+	kindInt // digits only; text holds them
+	kindFloat
+	kindString
+	kindList
+	kindObject
+)
+
+// value is a JSON value as Python's json module would read it: besides the
+// standard it takes NaN, Infinity and -Infinity.
+type value struct {
+	kind    kind
+	text    string // of a string, decoded; of a number or bool, as written
+	list    []value
+	members []member
+}
+
+type member struct {
+	name  string
+	value value
+}
+
+// get returns the last member of that name, or nil.
+func (v *value) get(name string) *value {
+	for i := len(v.members) - 1; i >= 0; i-- {
+		if v.members[i].name == name {
+			return &v.members[i].value
+		}
+	}
+	return nil
+}
+
+// parseJSON reads one value. Its errors are errSyntax and errDepth.
+func parseJSON(b []byte) (value, error) {
+	if !utf8.Valid(b) {
+		return value{}, errSyntax
+	}
+	p := parser{s: string(b)}
+	v, err := p.value(0)
+	if err != nil {
+		return value{}, err
+	}
+	if p.blank(); p.at != len(p.s) {
+		return value{}, errSyntax
+	}
+	return v, nil
+}
+
+type parser struct {
+	s  string
+	at int
+}
+
+func (p *parser) blank() {
+	for p.at < len(p.s) {
+		switch p.s[p.at] {
+		case ' ', '\t', '\n', '\r':
+			p.at++
+		default:
+			return
+		}
+	}
+}
+
+// next skips blanks and returns the byte there, 0 at the end.
+func (p *parser) next() byte {
+	if p.blank(); p.at < len(p.s) {
+		return p.s[p.at]
+	}
+	return 0
+}
+
+func (p *parser) value(depth int) (value, error) {
+	if depth > maxDepth {
+		return value{}, errDepth
+	}
+	switch c := p.next(); c {
+	case '{':
+		return p.object(depth)
+	case '[':
+		return p.array(depth)
+	case '"':
+		s, err := p.str()
+		return value{kind: kindString, text: s}, err
+	case 0:
+		return value{}, errSyntax
+	}
+	for _, w := range words {
+		if strings.HasPrefix(p.s[p.at:], w.text) {
+			p.at += len(w.text)
+			return w, nil
+		}
+	}
+	return p.number()
+}
+
+var words = [...]value{
+	{kind: kindNull, text: "null"}, {kind: kindBool, text: "true"}, {kind: kindBool, text: "false"},
+	{kind: kindFloat, text: "NaN"}, {kind: kindFloat, text: "Infinity"}, {kind: kindFloat, text: "-Infinity"},
+}
+
+func (p *parser) object(depth int) (value, error) {
+	v := value{kind: kindObject}
+	p.at++
+	if p.next() == '}' {
+		p.at++
+		return v, nil
+	}
+	for {
+		if p.next() != '"' {
+			return v, errSyntax
+		}
+		name, err := p.str()
+		if err != nil {
+			return v, err
+		}
+		if p.next() != ':' {
+			return v, errSyntax
+		}
+		p.at++
+		x, err := p.value(depth + 1)
+		if err != nil {
+			return v, err
+		}
+		v.members = append(v.members, member{name, x})
+		if done, err := p.more('}'); done || err != nil {
+			return v, err
+		}
+	}
+}
+
+func (p *parser) array(depth int) (value, error) {
+	v := value{kind: kindList}
+	p.at++
+	if p.next() == ']' {
+		p.at++
+		return v, nil
+	}
+	for {
+		x, err := p.value(depth + 1)
+		if err != nil {
+			return v, err
+		}
+		v.list = append(v.list, x)
+		if done, err := p.more(']'); done || err != nil {
+			return v, err
+		}
+	}
+}
+
+// more takes a comma, or the end of an array or object.
+func (p *parser) more(end byte) (done bool, err error) {
+	switch p.next() {
+	case ',':
+		p.at++
+		return false, nil
+	case end:
+		p.at++
+		return true, nil
+	}
+	return false, errSyntax
+}
+
+func (p *parser) number() (value, error) {
+	start := p.at
+	if p.s[p.at] == '-' {
+		p.at++
+	}
+	first := p.at
+	n := p.digits()
+	if n == 0 || n > 1 && p.s[first] == '0' {
+		return value{}, errSyntax
+	}
+	k := kindInt
+	if p.at < len(p.s) && p.s[p.at] == '.' {
+		k = kindFloat
+		if p.at++; p.digits() == 0 {
+			return value{}, errSyntax
+		}
+	}
+	if p.at < len(p.s) && p.s[p.at]|0x20 == 'e' {
+		k = kindFloat
+		p.at++
+		if p.at < len(p.s) && (p.s[p.at] == '+' || p.s[p.at] == '-') {
+			p.at++
+		}
+		if p.digits() == 0 {
+			return value{}, errSyntax
+		}
+	}
+	return value{kind: k, text: p.s[start:p.at]}, nil
+}
+
+func (p *parser) digits() int {
+	start := p.at
+	for p.at < len(p.s) && p.s[p.at] >= '0' && p.s[p.at] <= '9' {
+		p.at++
+	}
+	return p.at - start
+}
+
+// str reads a string. One without escapes is part of the input and not copied.
+func (p *parser) str() (string, error) {
+	p.at++
+	start := p.at
+	for ; p.at < len(p.s); p.at++ {
+		switch c := p.s[p.at]; {
+		case c == '"':
+			s := p.s[start:p.at]
+			p.at++
+			return s, nil
+		case c == '\\':
+			return p.escaped(start)
+		case c < 0x20:
+			return "", errSyntax
+		}
+	}
+	return "", errSyntax
+}
+
+// escaped goes on with a string at its first backslash.
+func (p *parser) escaped(start int) (string, error) {
+	out := append([]byte(nil), p.s[start:p.at]...)
+	for p.at < len(p.s) {
+		c := p.s[p.at]
+		p.at++
+		switch {
+		case c == '"':
+			return string(out), nil
+		case c < 0x20:
+			return "", errSyntax
+		case c != '\\':
+			out = append(out, c)
+			continue
+		case p.at == len(p.s):
+			return "", errSyntax
+		}
+		c = p.s[p.at]
+		p.at++
+		if c == 'u' {
+			r, err := p.unicode()
+			if err != nil {
+				return "", err
+			}
+			out = utf8.AppendRune(out, r)
+			continue
+		}
+		i := strings.IndexByte(`"\/bfnrt`, c)
+		if i < 0 {
+			return "", errSyntax
+		}
+		out = append(out, "\"\\/\b\f\n\r\t"[i])
+	}
+	return "", errSyntax
+}
+
+// unicode reads what follows \u. Half a surrogate pair becomes U+FFFD.
+func (p *parser) unicode() (rune, error) {
+	r, err := p.hex4()
+	if err != nil || !utf16.IsSurrogate(r) {
+		return r, err
+	}
+	if strings.HasPrefix(p.s[p.at:], `\u`) {
+		back := p.at
+		p.at += 2
+		low, err := p.hex4()
+		if err != nil {
+			return 0, err
+		}
+		if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+			return pair, nil
+		}
+		p.at = back
+	}
+	return utf8.RuneError, nil
+}
+
+func (p *parser) hex4() (rune, error) {
+	if len(p.s)-p.at < 4 {
+		return 0, errSyntax
+	}
+	n, err := strconv.ParseUint(p.s[p.at:p.at+4], 16, 32)
+	if err != nil {
+		return 0, errSyntax
+	}
+	p.at += 4
+	return rune(n), nil
+}
+
+// typeName is Python's name of the value's type.
+func (v *value) typeName() string {
+	return [...]string{"NoneType", "bool", "int", "float", "str", "list", "dict"}[v.kind]
+}
+
+// maxEcho bounds how much of a bad value an answer repeats, in bytes.
+const maxEcho = 1 << 10
+
+// String writes the value as json.dumps does with sorted keys and no blanks.
+func (v *value) String() string {
+	s := string(v.append(nil))
+	if len(s) > maxEcho {
+		s = strings.ToValidUTF8(s[:maxEcho], "") + "…"
+	}
+	return s
+}
+
+func (v *value) append(dst []byte) []byte {
+	if len(dst) > maxEcho {
+		return dst
+	}
+	switch v.kind {
+	case kindString:
+		return appendString(dst, v.text)
+	case kindFloat:
+		f, _ := strconv.ParseFloat(v.text, 64) // out of range is ±Inf
+		return appendFloat(dst, f)
+	case kindList:
+		dst = append(dst, '[')
+		for i := range v.list {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = v.list[i].append(dst)
+		}
+		return append(dst, ']')
+	case kindObject:
+		members := slices.Clone(v.members)
+		slices.SortStableFunc(members, func(a, b member) int { return strings.Compare(a.name, b.name) })
+		dst = append(dst, '{')
+		for i := range members {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(appendString(dst, members[i].name), ':')
+			dst = members[i].value.append(dst)
+		}
+		return append(dst, '}')
+	}
+	return append(dst, v.text...)
+}
+
+// appendFloat writes a float as Python does: always with a point or an
+// exponent.
+func appendFloat(dst []byte, f float64) []byte {
+	switch {
+	case math.IsNaN(f):
+		return append(dst, "NaN"...)
+	case math.IsInf(f, 0):
+		if f < 0 {
+			dst = append(dst, '-')
+		}
+		return append(dst, "Infinity"...)
+	}
+	start := len(dst)
+	if a := math.Abs(f); a != 0 && (a < 1e-4 || a >= 1e16) {
+		return strconv.AppendFloat(dst, f, 'e', -1, 64)
+	}
+	dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
+	if !slices.Contains(dst[start:], '.') {
+		dst = append(dst, ".0"...)
+	}
+	return dst
+}
+
+// appendString writes a string in ASCII, as Python's json does. Bytes that are
+// not UTF-8 become U+FFFD.
+func appendString(dst []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	escape := func(r rune) {
+		dst = append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+	}
+	for _, r := range s {
+		switch i := strings.IndexRune("\"\\\b\f\n\r\t", r); {
+		case i >= 0 && r != utf8.RuneError:
+			dst = append(dst, '\\', `"\bfnrt`[i])
+		case r >= 0x20 && r < 0x7f:
+			dst = append(dst, byte(r))
+		case r >= 0x10000:
+			hi, lo := utf16.EncodeRune(r)
+			escape(hi)
+			escape(lo)
+		default:
+			escape(r)
+		}
+	}
+	return append(dst, '"')
+}
