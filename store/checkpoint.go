@@ -131,23 +131,9 @@ func (s *Store) write(c *checkpoint) error {
 			return err
 		}
 	}
-	for i := range c.groups {
-		st := &c.groups[i]
-		if st.tail.len() == 0 {
-			continue
-		}
-		if err := s.writeColumns('t', st.g.r.run, st.g.no, st.state.TailNumber, st.tail); err != nil {
-			return err
-		}
-	}
-	b := s.newBatch()
-	var err error
-	c.rows.Scan(func(key string, value []byte) bool {
-		err = b.set([]byte(key), value)
-		return err == nil
-	})
+	err := s.writeTails(c)
 	if err == nil {
-		err = b.flush()
+		err = s.writeRows(c)
 	}
 	if err == nil {
 		err = s.engine.Sync()
@@ -163,6 +149,32 @@ func (s *Store) write(c *checkpoint) error {
 		return noSpace(err)
 	}
 	return s.release(c)
+}
+
+func (s *Store) writeTails(c *checkpoint) error {
+	for i := range c.groups {
+		st := &c.groups[i]
+		if st.tail.len() == 0 {
+			continue
+		}
+		if err := s.writeColumns('t', st.g.r.run, st.g.no, st.state.TailNumber, st.tail); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) writeRows(c *checkpoint) error {
+	b := s.newBatch()
+	var err error
+	c.rows.Scan(func(key string, value []byte) bool {
+		err = b.set([]byte(key), value)
+		return err == nil
+	})
+	if err != nil {
+		return err
+	}
+	return b.flush()
 }
 
 func (s *Store) writeStates(c *checkpoint) error {

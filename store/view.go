@@ -127,20 +127,47 @@ func sweepViews(dir string) {
 // that is copied later. Inboxes flow into journals, journals into the key
 // space.
 func copyDatabase(dir, tmp string) error {
-	for _, name := range []string{"MARK", "RUNSTONE"} {
-		if err := copyFile(filepath.Join(dir, name), filepath.Join(tmp, name)); err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("%w: %w", err, ErrCorrupt)
-			}
+	if err := copyFile(formatPath(dir), formatPath(tmp)); err != nil {
+		return err
+	}
+	const tries = 50
+	for try := 1; ; try++ {
+		settled, err := copyJournals(dir, tmp)
+		if err != nil {
 			return err
 		}
-	}
-	for _, sub := range []string{"inbox", "journal"} {
-		if err := linkAll(filepath.Join(dir, sub), filepath.Join(tmp, sub)); err != nil {
-			return err
+		if settled || try == tries {
+			break
 		}
 	}
 	return badgerkv.CopyTo(context.Background(), kvPath(dir), kvPath(tmp))
+}
+
+// copyJournals copies the mark, the inboxes and the journals, and reports
+// whether they belong together: no checkpoint was noted meanwhile.
+func copyJournals(dir, tmp string) (settled bool, err error) {
+	for _, path := range []string{markPath(tmp), inboxPath(tmp), journalDir(tmp)} {
+		if err := os.RemoveAll(path); err != nil {
+			return false, err
+		}
+	}
+	if err := copyFile(markPath(dir), markPath(tmp)); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w: %w", err, ErrCorrupt)
+		}
+		return false, err
+	}
+	for _, sub := range []string{"inbox", "journal"} {
+		if err := linkAll(filepath.Join(dir, sub), filepath.Join(tmp, sub)); err != nil {
+			return false, err
+		}
+	}
+	before, err := readMark(tmp)
+	if err != nil {
+		return false, err
+	}
+	after, err := readMark(dir)
+	return before.counter == after.counter, err
 }
 
 // linkAll links or copies the journals of a folder. One that goes away

@@ -173,6 +173,8 @@ const (
 	batchRows  = 4096                   // rows of a batch at most
 	batchSets  = 64                     // combinations of metrics at once
 	batchDelay = 200 * time.Millisecond // how long a row may wait for others
+
+	maxKnownNames = 100_000
 )
 
 // lineBatch collects rows with the same metrics.
@@ -185,6 +187,7 @@ type lineLogger struct {
 	a       *app
 	run     *runstone.Run
 	batches map[string]*lineBatch // by names
+	key     []byte
 	waiting int64                 // rows in batches
 	held    int64                 // points in batches
 	lines   int64                 // logged
@@ -235,13 +238,14 @@ func readRows(ctx context.Context, in io.Reader, fl *logFlags, rows chan<- logRo
 	if err != nil {
 		return err
 	}
+	known := map[string]bool{}
 	for {
 		row, err := r.read()
 		if errors.Is(err, errEnd) {
 			return nil
 		}
 		if err == nil {
-			err = checkNames(row)
+			err = checkNames(row, known)
 		}
 		if err != nil {
 			return err
@@ -254,11 +258,18 @@ func readRows(ctx context.Context, in io.Reader, fl *logFlags, rows chan<- logRo
 	}
 }
 
-// checkNames refuses a metric's name with the number of its line.
-func checkNames(row logRow) error {
+// checkNames refuses a metric's name with the number of its line. It looks at
+// each name once.
+func checkNames(row logRow, known map[string]bool) error {
 	for _, name := range row.names {
+		if known[name] {
+			continue
+		}
 		if err := runstone.CheckKey(name, "Metric name", "name"); err != nil {
 			return badLine(row.line, "%s", oneLine(asFault(err).msg))
+		}
+		if len(known) < maxKnownNames {
+			known[name] = true
 		}
 	}
 	return nil
@@ -268,11 +279,11 @@ func (l *lineLogger) add(ctx context.Context, row logRow) error {
 	if row.time < 0 {
 		row.time = time.Now().UnixMilli()
 	}
-	key := ""
+	l.key = l.key[:0]
 	for _, name := range row.names {
-		key += name + "\x00"
+		l.key = append(append(l.key, name...), 0)
 	}
-	b := l.batches[key]
+	b := l.batches[string(l.key)]
 	if b == nil {
 		if len(l.batches) == batchSets {
 			if err := l.flush(ctx); err != nil {
@@ -282,7 +293,7 @@ func (l *lineLogger) add(ctx context.Context, row logRow) error {
 		}
 		b = &lineBatch{}
 		b.cols.Names, b.cols.Values = row.names, make([][]float64, len(row.names))
-		l.batches[key] = b
+		l.batches[string(l.key)] = b
 	}
 	b.cols.Steps, b.cols.Times = append(b.cols.Steps, row.step), append(b.cols.Times, row.time)
 	for i, v := range row.values {

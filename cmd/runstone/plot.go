@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/guptarohit/asciigraph"
+	"github.com/runstonedb/runstone"
+	"github.com/spf13/cobra"
+)
+
+// Sizes of a plot where there is no terminal.
+const (
+	plotWidth  = 72
+	plotHeight = 15
+	plotMargin = 14 // columns for the numbers of the y axis
+)
+
+type plotFlags struct {
+	width, height int
+	log           bool
+	steps         string
+}
+
+func (a *app) plotCommand() *cobra.Command {
+	var fl plotFlags
+	cmd := &cobra.Command{
+		Use: "plot RUN[,RUN...] METRIC...", Short: "Draw metrics in the terminal", Args: cobra.MinimumNArgs(2),
+		Long: `Draw metrics of one or more runs over their steps.
+
+Where a column of the drawing covers many points it shows the least and the
+greatest of them in the order they came, so that no spike is lost.`,
+		Example: `  runstone plot 3f2a loss val_loss
+  runstone plot 3f2a,91bc loss --log --steps 1000:`,
+		ValidArgsFunction: a.completeMany(a.runIDs, a.metricNames),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := parseSteps(fl.steps)
+			if err != nil {
+				return err
+			}
+			if fl.width < 0 || fl.width > 10_000 || fl.height < 0 || fl.height > 1_000 {
+				return usagef("--width takes 0 to 10000 and --height 0 to 1000")
+			}
+			return a.read(cmd.Context(), func(ctx context.Context, db *runstone.DB) error {
+				width, height := a.plotSize(&fl)
+				curves, err := loadCurves(ctx, db, strings.Split(args[0], ","), args[1:], r, width)
+				if err != nil {
+					return err
+				}
+				return a.plot(curves, fl.log, width, height)
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&fl.width, "width", 0, "columns of the drawing; 0 fits the terminal")
+	f.IntVar(&fl.height, "height", 0, "lines of the drawing; 0 fits the terminal")
+	f.BoolVar(&fl.log, "log", false, "logarithmic y axis; values that are not positive are left out")
+	f.StringVar(&fl.steps, "steps", "", "only steps FROM:TO, both included; either may be left out")
+	return cmd
+}
+
+func (a *app) plotSize(fl *plotFlags) (width, height int) {
+	width, height = fl.width, fl.height
+	w, h := a.terminal()
+	if width == 0 {
+		width = plotWidth
+		if w > 0 {
+			width = max(10, w-plotMargin)
+		}
+	}
+	if height == 0 {
+		height = plotHeight
+		if h > 0 {
+			height = max(5, min(h-6, 30))
+		}
+	}
+	return max(width, 2), max(height, 1)
+}
+
+// curve is what is drawn of one metric of one run.
+type curve struct {
+	Run    string  `json:"run_id"`
+	Metric string  `json:"metric"`
+	Points []vertex `json:"points"`
+	name   string
+}
+
+type vertex struct {
+	Step  int64  `json:"step"`
+	Value number `json:"value"`
+}
+
+func loadCurves(ctx context.Context, db *runstone.DB, runs, metrics []string, r runstone.StepRange, width int) ([]*curve, error) {
+	var curves []*curve
+	for _, id := range runs {
+		run, err := findRun(ctx, db, id)
+		if err != nil {
+			return nil, err
+		}
+		for _, metric := range metrics {
+			if err := findMetric(ctx, db, run.ID, metric); err != nil {
+				return nil, err
+			}
+			buckets, err := db.Downsample(ctx, run.ID, metric, r, max(1, width/2))
+			if err != nil {
+				return nil, err
+			}
+			c := &curve{Run: run.ID, Metric: metric, Points: []vertex{}, name: metric}
+			if len(runs) > 1 {
+				c.name = metric + " " + shortID(run.ID)
+			}
+			for i := range buckets {
+				c.Points = append(c.Points, corners(&buckets[i])...)
+			}
+			curves = append(curves, c)
+		}
+	}
+	return curves, nil
+}
+
+// corners are the extreme points of a bucket in the order of their steps.
+func corners(b *runstone.Bucket) []vertex {
+	if b.Count == b.NaN {
+		return nil
+	}
+	lo, hi := vertex{b.Min.Step, number(b.Min.Value)}, vertex{b.Max.Step, number(b.Max.Value)}
+	switch {
+	case lo == hi:
+		return []vertex{lo}
+	case lo.Step <= hi.Step:
+		return []vertex{lo, hi}
+	}
+	return []vertex{hi, lo}
+}
+
+func (a *app) plot(curves []*curve, log bool, width, height int) error {
+	if a.json {
+		return a.writeJSON(curves)
+	}
+	left := 0
+	from, to := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, c := range curves {
+		left += c.drop(log)
+		for _, p := range c.Points {
+			from, to = min(from, p.Step), max(to, p.Step)
+		}
+	}
+	if left > 0 {
+		a.note("left out %s that cannot be drawn", plural(int64(left), "value"))
+	}
+	if from > to {
+		return refusedf("choose other steps or leave --log out", "there is nothing to draw")
+	}
+	data := make([][]float64, len(curves))
+	names := make([]string, len(curves))
+	for i, c := range curves {
+		data[i], names[i] = c.columns(from, to, width), oneCell(c.name)
+	}
+	opts := []asciigraph.Option{asciigraph.Height(height), asciigraph.YAxisValueFormatter(func(v float64) string {
+		if log {
+			v = math.Pow(10, v)
+		}
+		return strconv.FormatFloat(v, 'g', 4, 64)
+	})}
+	if a.colors() {
+		opts = append(opts, asciigraph.SeriesColors(seriesColors(len(curves))...), asciigraph.SeriesLegends(names...))
+	} else if len(curves) > 1 {
+		opts = append(opts, asciigraph.SeriesChars(seriesChars(len(curves))...))
+	}
+	fmt.Fprintln(a.stdout, asciigraph.PlotMany(data, opts...))
+	fmt.Fprintf(a.stdout, "steps %d to %d", from, to)
+	if !a.colors() {
+		for i, n := range names {
+			mark := ""
+			if len(names) > 1 {
+				mark = "  " + seriesMarks[i%len(seriesMarks)] + " "
+			} else {
+				mark = "  "
+			}
+			fmt.Fprint(a.stdout, mark, n)
+		}
+	}
+	_, err := fmt.Fprintln(a.stdout)
+	return err
+}
+
+// drop takes out what the axis cannot show, takes logarithms if asked to, and
+// returns how many were taken out.
+func (c *curve) drop(log bool) int {
+	n := len(c.Points)
+	c.Points = slices.DeleteFunc(c.Points, func(p vertex) bool {
+		v := float64(p.Value)
+		return math.IsNaN(v) || math.IsInf(v, 0) || log && v <= 0
+	})
+	if log {
+		for i := range c.Points {
+			c.Points[i].Value = number(math.Log10(float64(c.Points[i].Value)))
+		}
+	}
+	return n - len(c.Points)
+}
+
+// columns spreads the points over the columns of the drawing, with straight
+// lines between them and NaN outside.
+func (c *curve) columns(from, to int64, width int) []float64 {
+	out := make([]float64, width)
+	for i := range out {
+		out[i] = math.NaN()
+	}
+	last := -1
+	for _, p := range c.Points {
+		at := 0
+		if to > from {
+			// float64 keeps the difference of any two int64 from overflowing.
+			at = int(math.Round((float64(p.Step) - float64(from)) / (float64(to) - float64(from)) * float64(width-1)))
+		}
+		at = min(max(at, last, 0), width-1)
+		v := float64(p.Value)
+		switch {
+		case last < 0:
+		case at == last:
+			// Of two points in one column the one further from the column
+			// before is the spike.
+			if last > 0 && !math.IsNaN(out[last-1]) && math.Abs(v-out[last-1]) < math.Abs(out[last]-out[last-1]) {
+				continue
+			}
+		default:
+			for k := last + 1; k < at; k++ {
+				out[k] = out[last] + (v-out[last])*float64(k-last)/float64(at-last)
+			}
+		}
+		out[at], last = v, at
+	}
+	if last == 0 && width > 1 {
+		out[1] = out[0] // a lone point needs two columns to be seen
+	}
+	return out
+}
+
+var seriesMarks = []string{"*", "+", "o", "x", "#", "%", "@", "="}
+
+func seriesChars(n int) []asciigraph.CharSet {
+	sets := make([]asciigraph.CharSet, n)
+	for i := range sets {
+		sets[i] = asciigraph.CreateCharSet(seriesMarks[i%len(seriesMarks)])
+	}
+	return sets
+}
+
+func seriesColors(n int) []asciigraph.AnsiColor {
+	palette := []asciigraph.AnsiColor{asciigraph.Blue, asciigraph.Red, asciigraph.Green, asciigraph.Yellow, asciigraph.Magenta, asciigraph.Cyan}
+	out := make([]asciigraph.AnsiColor, n)
+	for i := range out {
+		out[i] = palette[i%len(palette)]
+	}
+	return out
+}
