@@ -343,3 +343,6 @@ func cutEcho(s string) string {
 	}
 	return s
 }
+
+// done returns the first mistake, after all arguments are read.
+func (a *args) done() error { return *a.err }

@@ -83,8 +83,8 @@ func (a *app) plotSize(fl *plotFlags) (width, height int) {
 
 // curve is what is drawn of one metric of one run.
 type curve struct {
-	Run    string  `json:"run_id"`
-	Metric string  `json:"metric"`
+	Run    string   `json:"run_id"`
+	Metric string   `json:"metric"`
 	Points []vertex `json:"points"`
 	name   string
 }

@@ -188,10 +188,10 @@ type lineLogger struct {
 	run     *runstone.Run
 	batches map[string]*lineBatch // by names
 	key     []byte
-	waiting int64                 // rows in batches
-	held    int64                 // points in batches
-	lines   int64                 // logged
-	points  int64                 // logged
+	waiting int64 // rows in batches
+	held    int64 // points in batches
+	lines   int64 // logged
+	points  int64 // logged
 }
 
 // logAll logs the rows of in until its end or a bad one.

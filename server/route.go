@@ -1,0 +1,249 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// permission says what a client must be allowed to do to use a route.
+type permission uint8
+
+// The zero permission is none: a test fails on a route that has it.
+const (
+	public permission = iota + 1 // probes, the front page
+	read
+	write
+	admin
+)
+
+// mount says under which paths a route is found.
+type mount uint8
+
+const (
+	api2     mount = iota + 1 // /api/2.0/mlflow and ajax-api/2.0/mlflow
+	api3                      // /api/3.0/mlflow and ajax-api/3.0/mlflow
+	ajax2                     // ajax-api/2.0/mlflow alone
+	files2                    // /api/2.0/mlflow-artifacts and the same under ajax-api
+	frontend                  // the static prefix
+)
+
+// Limits of request bodies in bytes.
+const (
+	noBody     = 64 << 10
+	smallBody  = 4 << 20 // texts such as descriptions reach a megabyte
+	batchBody  = 16 << 20
+	inputsBody = 64 << 20 // a dataset's profile alone may have 16 MiB
+	uploadBody = 10 << 20 // upload-artifact, as in MLflow
+)
+
+// route is one entry of the table. A {name} in its path takes one segment, a
+// {name...} at the end what is left.
+type route struct {
+	method string
+	mount  mount
+	path   string
+	perm   permission
+	limit  int64 // of the body; 0 for handlers that stream
+	// One of the two. call gets arguments and returns a message; raw gets what
+	// the first part in braces took.
+	call func(*Server, context.Context, args) (any, error)
+	raw  func(*Server, http.ResponseWriter, *http.Request, string)
+}
+
+// routes is everything that the server answers.
+var routes = []route{
+	{"GET", frontend, "/", public, noBody, nil, (*Server).front},
+	{"GET", frontend, "/health", public, noBody, nil, (*Server).health},
+	{"GET", frontend, "/version", public, noBody, nil, (*Server).version},
+	{"GET", api3, "/server-info", public, noBody, nil, (*Server).info},
+
+	{"POST", api2, "/experiments/create", write, smallBody, (*Server).createExperiment, nil},
+	{"GET", api2, "/experiments/get", read, noBody, (*Server).getExperiment, nil},
+	{"GET", api2, "/experiments/get-by-name", read, noBody, (*Server).getExperimentByName, nil},
+	{"GET", api2, "/experiments/search", read, noBody, (*Server).searchExperiments, nil},
+	{"POST", api2, "/experiments/search", read, smallBody, (*Server).searchExperiments, nil},
+	{"POST", api2, "/experiments/delete", write, smallBody, (*Server).deleteExperiment, nil},
+	{"POST", api2, "/experiments/restore", write, smallBody, (*Server).restoreExperiment, nil},
+	{"POST", api2, "/experiments/update", write, smallBody, (*Server).updateExperiment, nil},
+	{"POST", api2, "/experiments/set-experiment-tag", write, smallBody, (*Server).setExperimentTag, nil},
+	{"POST", api2, "/experiments/delete-experiment-tag", write, smallBody, (*Server).deleteExperimentTag, nil},
+	{"POST", ajax2, "/experiments/search-datasets", read, smallBody, (*Server).searchDatasets, nil},
+
+	{"POST", api2, "/runs/create", write, smallBody, (*Server).createRun, nil},
+	{"GET", api2, "/runs/get", read, noBody, (*Server).getRun, nil},
+	{"POST", api2, "/runs/update", write, smallBody, (*Server).updateRun, nil},
+	{"POST", api2, "/runs/delete", write, smallBody, (*Server).deleteRun, nil},
+	{"POST", api2, "/runs/restore", write, smallBody, (*Server).restoreRun, nil},
+	{"POST", api2, "/runs/search", read, smallBody, (*Server).searchRuns, nil},
+	{"POST", api2, "/runs/log-metric", write, smallBody, (*Server).logMetric, nil},
+	{"POST", api2, "/runs/log-parameter", write, smallBody, (*Server).logParam, nil},
+	{"POST", api2, "/runs/log-batch", write, batchBody, (*Server).logBatch, nil},
+	{"POST", api2, "/runs/set-tag", write, smallBody, (*Server).setTag, nil},
+	{"POST", api2, "/runs/delete-tag", write, smallBody, (*Server).deleteTag, nil},
+	{"POST", api2, "/runs/log-model", write, smallBody, (*Server).logModel, nil},
+	{"POST", api2, "/runs/log-inputs", write, inputsBody, (*Server).logInputs, nil},
+	{"POST", api2, "/runs/outputs", write, smallBody, (*Server).logOutputs, nil},
+
+	{"GET", api2, "/metrics/get-history", read, noBody, (*Server).metricHistory, nil},
+	{"GET", api2, "/metrics/get-history-bulk-interval", read, noBody, (*Server).metricInterval, nil},
+	{"GET", ajax2, "/metrics/get-history-bulk", read, noBody, nil, (*Server).metricBulk},
+
+	{"GET", api2, "/artifacts/list", read, noBody, (*Server).listArtifacts, nil},
+	{"POST", ajax2, "/upload-artifact", write, 0, nil, (*Server).uploadArtifact},
+	{"GET", frontend, "/get-artifact", read, noBody, nil, (*Server).getRunArtifact},
+	{"GET", frontend, "/model-versions/get-artifact", read, noBody, nil, (*Server).getVersionArtifact},
+	{"GET", files2, "/artifacts", read, noBody, nil, (*Server).listFiles},
+	{"GET", files2, "/artifacts/{path...}", read, noBody, nil, (*Server).getFile},
+	{"PUT", files2, "/artifacts/{path...}", write, 0, nil, (*Server).putFile},
+	{"DELETE", files2, "/artifacts/{path...}", write, noBody, nil, (*Server).deleteFile},
+	{"POST", files2, "/mpu/create/{path...}", write, noBody, nil, (*Server).noUploadParts},
+	{"POST", files2, "/mpu/complete/{path...}", write, noBody, nil, (*Server).noUploadParts},
+	{"POST", files2, "/mpu/abort/{path...}", write, noBody, nil, (*Server).noUploadParts},
+	{"GET", files2, "/presigned/{path...}", read, noBody, nil, (*Server).noDownloadParts},
+
+	{"POST", api2, "/logged-models", write, smallBody, (*Server).createLogged, nil},
+	{"POST", api2, "/logged-models/search", read, smallBody, (*Server).searchLogged, nil},
+	{"GET", api2, "/logged-models/{model_id}", read, noBody, (*Server).getLogged, nil},
+	{"PATCH", api2, "/logged-models/{model_id}", write, smallBody, (*Server).finalizeLogged, nil},
+	{"DELETE", api2, "/logged-models/{model_id}", write, noBody, (*Server).deleteLogged, nil},
+	{"PATCH", api2, "/logged-models/{model_id}/tags", write, smallBody, (*Server).setLoggedTags, nil},
+	{"DELETE", api2, "/logged-models/{model_id}/tags/{tag_key}", write, noBody, (*Server).deleteLoggedTag, nil},
+	{"POST", api2, "/logged-models/{model_id}/params", write, smallBody, (*Server).logLoggedParams, nil},
+	{"GET", api2, "/logged-models/{model_id}/artifacts/directories", read, noBody, (*Server).listLoggedArtifacts, nil},
+	{"GET", ajax2, "/logged-models/{model_id}/artifacts/files", read, noBody, nil, (*Server).getLoggedArtifact},
+
+	{"POST", api2, "/registered-models/create", write, smallBody, (*Server).createModel, nil},
+	{"POST", api2, "/registered-models/rename", write, smallBody, (*Server).renameModel, nil},
+	{"PATCH", api2, "/registered-models/update", write, smallBody, (*Server).updateModel, nil},
+	{"DELETE", api2, "/registered-models/delete", write, smallBody, (*Server).deleteModel, nil},
+	{"GET", api2, "/registered-models/get", read, noBody, (*Server).getModel, nil},
+	{"GET", api2, "/registered-models/search", read, noBody, (*Server).searchModels, nil},
+	{"GET", api2, "/registered-models/get-latest-versions", read, noBody, (*Server).latestVersions, nil},
+	{"POST", api2, "/registered-models/get-latest-versions", read, smallBody, (*Server).latestVersions, nil},
+	{"POST", api2, "/registered-models/set-tag", write, smallBody, (*Server).setModelTag, nil},
+	{"DELETE", api2, "/registered-models/delete-tag", write, smallBody, (*Server).deleteModelTag, nil},
+	{"POST", api2, "/registered-models/alias", write, smallBody, (*Server).setAlias, nil},
+	{"DELETE", api2, "/registered-models/alias", write, smallBody, (*Server).deleteAlias, nil},
+	{"GET", api2, "/registered-models/alias", read, noBody, (*Server).getByAlias, nil},
+
+	{"POST", api2, "/model-versions/create", write, smallBody, (*Server).createVersion, nil},
+	{"PATCH", api2, "/model-versions/update", write, smallBody, (*Server).updateVersion, nil},
+	{"DELETE", api2, "/model-versions/delete", write, smallBody, (*Server).deleteVersion, nil},
+	{"GET", api2, "/model-versions/get", read, noBody, (*Server).getVersion, nil},
+	{"GET", api2, "/model-versions/search", read, noBody, (*Server).searchVersions, nil},
+	{"GET", api2, "/model-versions/get-download-uri", read, noBody, (*Server).downloadURI, nil},
+	{"POST", api2, "/model-versions/transition-stage", write, smallBody, (*Server).transitionStage, nil},
+	{"POST", api2, "/model-versions/set-tag", write, smallBody, (*Server).setVersionTag, nil},
+	{"DELETE", api2, "/model-versions/delete-tag", write, smallBody, (*Server).deleteVersionTag, nil},
+
+	{"GET", api2, "/traces", read, noBody, (*Server).noTraces, nil},
+	{"POST", api3, "/traces/search", read, smallBody, (*Server).noTraces, nil},
+	{"GET", api3, "/workspaces", read, noBody, nil, (*Server).noWorkspaces},
+}
+
+// prefixes returns what comes before the paths of a mount.
+func (m mount) prefixes(static string) []string {
+	switch m {
+	case api2:
+		return []string{"/api/2.0/mlflow", static + "/ajax-api/2.0/mlflow"}
+	case api3:
+		return []string{"/api/3.0/mlflow", static + "/ajax-api/3.0/mlflow"}
+	case ajax2:
+		return []string{static + "/ajax-api/2.0/mlflow"}
+	case files2:
+		return []string{"/api/2.0/mlflow-artifacts", static + "/ajax-api/2.0/mlflow-artifacts"}
+	}
+	return []string{static}
+}
+
+// table finds the route of a request.
+type table struct {
+	exact    map[string][]*route
+	patterns []pattern
+}
+
+// pattern is a path with parts in braces.
+type pattern struct {
+	segments []string
+	routes   []*route // of all methods
+}
+
+type param struct{ name, value string }
+
+func newTable(static string) *table {
+	t := &table{exact: map[string][]*route{}}
+	for i := range routes {
+		rt := &routes[i]
+		for _, prefix := range rt.mount.prefixes(static) {
+			path := prefix + rt.path
+			if !strings.Contains(path, "{") {
+				t.exact[path] = append(t.exact[path], rt)
+				continue
+			}
+			segments := strings.Split(path, "/")
+			at := slices.IndexFunc(t.patterns, func(p pattern) bool { return slices.Equal(p.segments, segments) })
+			if at < 0 {
+				at = len(t.patterns)
+				t.patterns = append(t.patterns, pattern{segments: segments})
+			}
+			t.patterns[at].routes = append(t.patterns[at].routes, rt)
+		}
+	}
+	return t
+}
+
+// find returns the route for a request, nil when its path takes other methods
+// only, and these as allow, "" when there is no such path.
+func (t *table) find(r *http.Request) (rt *route, params []param, allow string) {
+	path := r.URL.EscapedPath()
+	found := t.exact[path]
+	for i := 0; found == nil && i < len(t.patterns); i++ {
+		if p, ok := t.patterns[i].match(path); ok {
+			found, params = t.patterns[i].routes, p
+		}
+	}
+	if found == nil {
+		return nil, nil, ""
+	}
+	methods := []string{"OPTIONS"}
+	for _, f := range found {
+		methods = append(methods, f.method)
+		if f.method == http.MethodGet {
+			methods = append(methods, http.MethodHead)
+		}
+		if f.method == r.Method || f.method == http.MethodGet && r.Method == http.MethodHead {
+			rt = f
+		}
+	}
+	return rt, params, strings.Join(methods, ", ")
+}
+
+// match compares an escaped path with a pattern. What the braces take is
+// decoded once.
+func (p *pattern) match(path string) ([]param, bool) {
+	var params []param
+	for i, want := range p.segments {
+		if name, ok := strings.CutSuffix(want, "...}"); ok {
+			value, err := url.PathUnescape(path)
+			return append(params, param{name[1:], value}), err == nil && path != ""
+		}
+		seg, rest, more := strings.Cut(path, "/")
+		if more == (i == len(p.segments)-1) {
+			return nil, false
+		}
+		if strings.HasPrefix(want, "{") {
+			value, err := url.PathUnescape(seg)
+			if err != nil || value == "" {
+				return nil, false
+			}
+			params = append(params, param{want[1 : len(want)-1], value})
+		} else if seg != want {
+			return nil, false
+		}
+		path = rest
+	}
+	return params, true
+}

@@ -1,0 +1,279 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/runstonedb/runstone"
+)
+
+// Options configure [New]. The zero value and nil are the defaults.
+type Options struct {
+	// AllowedHosts are the values of the Host header that are answered, as
+	// "name" for any port or "name:port". nil is localhost, 127.0.0.1 and
+	// [::1]. The address that a connection came in at is always allowed.
+	AllowedHosts []string
+	// TrustedOrigins are origins such as "https://ui.example.org" whose pages
+	// may change things, besides the server's own.
+	TrustedOrigins []string
+	// StaticPrefix is put before every path but those under /api/.
+	StaticPrefix string
+	// MLflowVersion is what GET /version answers; "" is 3.18.0.
+	MLflowVersion string
+	// NoArtifacts switches the artifact proxy off.
+	NoArtifacts bool
+	// MaxArtifact is the size in bytes of the largest artifact that is taken;
+	// 0 is no limit.
+	MaxArtifact int64
+	// SourceSchemes are the schemes of remote locations that a model version
+	// may name as its source, such as "s3". The server never opens them.
+	SourceSchemes []string
+	// MaxConcurrent bounds the requests that are worked on at once; 0 is 256.
+	MaxConcurrent int
+	// Logger hears of errors and refusals; nil is silence.
+	Logger *slog.Logger
+}
+
+// Limits of the server.
+const (
+	maxHeader      = 256 << 10        // bytes of request line and headers
+	headerTimeout  = 10 * time.Second // for reading them
+	idleTimeout    = 2 * time.Minute  // of a connection between requests
+	bodyTimeout    = time.Minute      // for a JSON body, or any 8 MiB of a file
+	answerTimeout  = 2 * time.Minute  // for taking a JSON answer
+	queueTimeout   = 10 * time.Second // for a request over MaxConcurrent
+	drainTimeout   = 10 * time.Second // for running requests when Serve ends
+	defaultVersion = "3.18.0"
+)
+
+// Server answers MLflow's REST API over a database. It keeps no state of its
+// own. Its methods may be called from any number of goroutines.
+type Server struct {
+	db     *runstone.DB
+	opt    Options
+	log    *slog.Logger
+	routes *table
+	hosts  map[string]bool // "name" or "name:port"
+	cross  *http.CrossOriginProtection
+	slots  chan struct{}
+}
+
+// New returns a server over db, which must be open for longer than it is
+// used. What is to be durable when it is acknowledged asks for a db with
+// Options.Durability [runstone.Synced].
+func New(db *runstone.DB, opt *Options) (*Server, error) {
+	s := &Server{db: db, log: slog.New(slog.DiscardHandler), cross: http.NewCrossOriginProtection(), hosts: map[string]bool{}}
+	if opt != nil {
+		s.opt = *opt
+	}
+	if s.opt.Logger != nil {
+		s.log = s.opt.Logger
+	}
+	if s.opt.MLflowVersion == "" {
+		s.opt.MLflowVersion = defaultVersion
+	}
+	if s.opt.MaxConcurrent <= 0 {
+		s.opt.MaxConcurrent = 256
+	}
+	if s.opt.AllowedHosts == nil {
+		s.opt.AllowedHosts = []string{"localhost", "127.0.0.1", "[::1]"}
+	}
+	for _, h := range s.opt.AllowedHosts {
+		host, port, ok := splitHost(h)
+		if !ok || strings.ContainsAny(h, "*?/ ") {
+			return nil, fmt.Errorf("allowed host %q: must be a name or an address, with or without a port", h)
+		}
+		if port != "" {
+			host += ":" + port
+		}
+		s.hosts[host] = true
+	}
+	for _, o := range s.opt.TrustedOrigins {
+		if err := s.cross.AddTrustedOrigin(o); err != nil {
+			return nil, fmt.Errorf("trusted origin: %w", err)
+		}
+	}
+	if p := s.opt.StaticPrefix; p != "" && (p[0] != '/' || p[len(p)-1] == '/') {
+		return nil, fmt.Errorf("static prefix %q: must begin with a slash and not end with one", p)
+	}
+	s.slots = make(chan struct{}, s.opt.MaxConcurrent)
+	s.routes = newTable(s.opt.StaticPrefix)
+	return s, nil
+}
+
+// Handler returns the server as a handler.
+func (s *Server) Handler() http.Handler { return s }
+
+// Serve answers the connections that l accepts until ctx is done, then lets
+// running requests end for up to ten seconds. It closes l. It returns nil after
+// ctx is done, unless requests were cut off.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	stopped := make(chan error, 1)
+	failed := make(chan struct{})
+	go func() {
+		select {
+		case <-failed:
+			stopped <- nil
+			return
+		case <-ctx.Done():
+		}
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+		defer cancel()
+		err := srv.Shutdown(drain)
+		if err != nil {
+			err = errors.Join(fmt.Errorf("requests were cut off: %w", err), srv.Close())
+		}
+		stopped <- err
+	}()
+	err := srv.Serve(l)
+	if !errors.Is(err, http.ErrServerClosed) {
+		close(failed)
+		<-stopped
+		return err
+	}
+	return <-stopped
+}
+
+// splitHost takes a Host header apart. The name comes in lower case, an IPv6
+// address without brackets, a missing port as "".
+func splitHost(h string) (host, port string, ok bool) {
+	host = strings.ToLower(h)
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.Contains(host[i:], "]") {
+		host, port = host[:i], host[i+1:]
+		if port == "" || strings.Trim(port, "0123456789") != "" {
+			return "", "", false
+		}
+	}
+	if inner, bracket := strings.CutPrefix(host, "["); bracket {
+		inner, closed := strings.CutSuffix(inner, "]")
+		if _, err := netip.ParseAddr(inner); err != nil || !closed {
+			return "", "", false
+		}
+		return inner, port, true
+	}
+	return host, port, host != "" && !strings.ContainsAny(host, ":[]")
+}
+
+// allowedHost reports whether a request names this server. The name is compared
+// as a whole, or as an address with the one that the connection came in at.
+func (s *Server) allowedHost(r *http.Request) bool {
+	host, port, ok := splitHost(r.Host)
+	if !ok {
+		return false
+	}
+	if s.hosts[host] || port != "" && s.hosts[host+":"+port] {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return false
+	}
+	at, err := netip.ParseAddrPort(local.String())
+	return err == nil && at.Addr().Unmap().WithZone("") == addr.Unmap()
+}
+
+// ServeHTTP implements [http.Handler].
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "SAMEORIGIN")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'self'")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Vary", "Origin")
+	if !s.allowedHost(r) {
+		s.log.WarnContext(r.Context(), "host refused", "host", r.Host, "from", r.RemoteAddr)
+		writeText(w, http.StatusForbidden, "Invalid Host header - possible DNS rebinding attack detected")
+		return
+	}
+	if err := s.cross.Check(r); err != nil {
+		s.log.WarnContext(r.Context(), "origin refused", "origin", r.Header.Get("Origin"), "from", r.RemoteAddr, "path", r.URL.Path)
+		writeText(w, http.StatusForbidden, "Cross-origin request blocked")
+		return
+	}
+	rt, params, allow := s.routes.find(r)
+	switch {
+	case allow == "":
+		writePage(w, http.StatusNotFound, page404)
+	case r.Method == http.MethodOptions:
+		h.Set("Allow", allow)
+		w.WriteHeader(http.StatusNoContent)
+	case rt == nil:
+		h.Set("Allow", allow)
+		writePage(w, http.StatusMethodNotAllowed, page405)
+	default:
+		s.answer(w, r, rt, params)
+	}
+}
+
+// answer runs a route's handler when there is room for it.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, rt *route, params []param) {
+	if err := s.enter(r.Context()); err != nil {
+		w.Header().Set("Retry-After", "1")
+		s.writeError(w, r, err, false)
+		return
+	}
+	defer func() { <-s.slots }()
+	// A ResponseWriter without deadlines, as tests have, is as good.
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Now().Add(bodyTimeout))
+	_ = c.SetWriteDeadline(time.Now().Add(answerTimeout))
+	if rt.raw != nil {
+		rest := ""
+		if len(params) > 0 {
+			rest = params[0].value
+		}
+		rt.raw(s, w, r, rest)
+		return
+	}
+	a, err := readArgs(w, r, rt.limit)
+	if err != nil {
+		s.writeError(w, r, err, false)
+		return
+	}
+	for _, p := range params {
+		a.set(p.name, p.value)
+	}
+	v, err := rt.call(s, r.Context(), a)
+	if err != nil {
+		s.writeError(w, r, err, false)
+		return
+	}
+	s.writeJSON(w, r, v)
+}
+
+func (s *Server) enter(ctx context.Context) error {
+	select {
+	case s.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	t := time.NewTimer(queueTimeout)
+	defer t.Stop()
+	select {
+	case s.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return &wireError{http.StatusTooManyRequests, "REQUEST_LIMIT_EXCEEDED", "The server has too many requests at work."}
+	}
+}
