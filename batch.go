@@ -93,7 +93,7 @@ func (db *DB) LogParam(ctx context.Context, run, key, value string) error {
 
 // fields returns the op for the batch's params and tags.
 func (b *Batch) fields(run string) (*runFields, error) {
-	o := &runFields{ID: run, Params: slices.Clone(b.Params), Tags: slices.Clone(b.Tags)}
+	o := &runFields{ID: run, Params: slices.Clone(b.Params), Tags: slices.Clone(b.Tags), Models: b.models()}
 	seen := make(map[string]bool, len(o.Params))
 	var twice []string
 	for i := range o.Params {
@@ -117,6 +117,17 @@ func (b *Batch) fields(run string) (*runFields, error) {
 		o.Tags[i].Value = cut(o.Tags[i].Value, MaxTagValue)
 	}
 	return o, nil
+}
+
+// models returns the logged models that metrics are about, each once.
+func (b *Batch) models() []string {
+	var ids []string
+	for i := range b.Metrics {
+		if id := b.Metrics[i].Model; id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func (b *Batch) checkMetrics() error {
@@ -206,7 +217,7 @@ func (c *clockRows) appendTo(tx *store.Tx, groups []*store.Group) error {
 
 // leaveBatch puts a batch into the inbox of a shared database.
 func (db *DB) leaveBatch(ctx context.Context, o *runFields, rows []clockRows) error {
-	if len(o.Params) > 0 || len(o.Tags) > 0 {
+	if len(o.Params) > 0 || len(o.Tags) > 0 || len(o.Models) > 0 {
 		if err := db.do(ctx, db.opt.Durability, o); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/runstonedb/runstone/lineage"
 	"github.com/runstonedb/runstone/store"
 )
 
@@ -24,8 +25,9 @@ type runFields struct {
 	ID     string
 	Params []KV
 	Tags   []KV
-	Remove string // a tag
-	Single bool   // one param on its own: MLflow words its refusal differently
+	Remove string   // a tag
+	Models []string // logged models that metrics are about
+	Single bool     // one param on its own: MLflow words its refusal differently
 
 	run uint32
 }
@@ -43,6 +45,11 @@ func (o *runFields) apply(tx *store.Tx) error {
 	}
 	if err := saveTags(tx, run, o.Tags); err != nil {
 		return err
+	}
+	for _, id := range o.Models {
+		if err := lineage.LogModelMetric(tx, run, id); err != nil {
+			return err
+		}
 	}
 	for _, t := range o.Tags {
 		if t.Key == TagRunName && t.Value != row.Name {

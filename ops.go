@@ -40,6 +40,7 @@ const (
 	kindRunOutputs       opKind = 10
 	kindRecordArtifact   opKind = 11
 	kindForgetArtifacts  opKind = 12
+	kindModelHistory     opKind = 13
 )
 
 func newOp(k opKind) op {
@@ -68,6 +69,8 @@ func newOp(k opKind) op {
 		return new(recordArtifact)
 	case kindForgetArtifacts:
 		return new(forgetArtifacts)
+	case kindModelHistory:
+		return new(modelHistory)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ const (
 	DatasetInput Role = 1
 	ModelInput   Role = 2
 	ModelOutput  Role = 3
+	ModelMetric  Role = 4 // the run logged metrics about the model
 )
 
 func (r Role) String() string {
@@ -28,6 +29,8 @@ func (r Role) String() string {
 		return "model input"
 	case ModelOutput:
 		return "model output"
+	case ModelMetric:
+		return "model metric"
 	}
 	return fmt.Sprintf("role %d", byte(r))
 }
@@ -133,6 +136,12 @@ func LogModelOutput(tx *store.Tx, run uint32, o Output) error {
 	return logModel(tx, run, ModelOutput, o)
 }
 
+// LogModelMetric records that a run logged metrics about a logged model. A
+// second call changes nothing. Errors: store.ErrInvalid.
+func LogModelMetric(tx *store.Tx, run uint32, modelID string) error {
+	return logModel(tx, run, ModelMetric, Output{ModelID: modelID})
+}
+
 func logModel(tx *store.Tx, run uint32, role Role, o Output) error {
 	if err := validateLoggedID(o.ModelID); err != nil {
 		return err
@@ -218,7 +227,7 @@ func RunsOfDataset(tx *store.Tx, experimentID, name, digest string) iter.Seq2[ui
 }
 
 // RunsOfModel iterates over the runs that have a logged model as their
-// [ModelInput] or [ModelOutput], by ordinal.
+// [ModelInput] or [ModelOutput], or logged a [ModelMetric] about it, by ordinal.
 func RunsOfModel(tx *store.Tx, role Role, modelID string) iter.Seq2[uint32, error] {
 	return runsOf(tx, role, func() (uint32, bool, error) { return tx.Ord(KindLoggedModel, modelID) })
 }

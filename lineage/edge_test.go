@@ -135,6 +135,6 @@ func TestModelEdges(t *testing.T) {
 }
 
 func TestRoleString(t *testing.T) {
-	require.Equal(t, "dataset input, model input, model output, role 9",
-		strings.Join([]string{DatasetInput.String(), ModelInput.String(), ModelOutput.String(), Role(9).String()}, ", "))
+	require.Equal(t, "dataset input, model input, model output, model metric, role 9",
+		strings.Join([]string{DatasetInput.String(), ModelInput.String(), ModelOutput.String(), ModelMetric.String(), Role(9).String()}, ", "))
 }
