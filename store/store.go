@@ -191,7 +191,7 @@ func openHeld(dir string, opt *Options, l *lock) (*Store, error) {
 		s.abandon()
 		return nil, noSpace(err)
 	}
-	sweepViews(dir)
+	sweep(dir)
 	s.start()
 	if err := s.inbox.drain(context.Background()); err != nil {
 		_ = s.Close()

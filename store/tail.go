@@ -118,7 +118,7 @@ func (t *tailer) drain(ctx context.Context) error {
 				waiting++
 				t.s.log.Info("inbox waits", "file", e.Name(), "err", err)
 			case err != nil:
-				failed = errors.Join(failed, fmt.Errorf("inbox %s: %w", e.Name(), err))
+				failed = errors.Join(failed, fmt.Errorf("inbox %s (move the file away to do without it): %w", e.Name(), err))
 			}
 		}
 		if waiting == 0 || waiting == before {

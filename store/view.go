@@ -103,21 +103,28 @@ func viewDir(dir string) (string, *lock, error) {
 	return tmp, held, nil
 }
 
-// sweepViews removes copies whose process is gone.
-func sweepViews(dir string) {
-	entries, err := os.ReadDir(tmpPath(dir))
-	if err != nil {
-		return
+// sweep removes what dead processes left: copies, and inboxes that never got
+// their name.
+func sweep(dir string) {
+	left := func(e os.DirEntry) bool {
+		info, err := e.Info()
+		return err == nil && time.Since(info.ModTime()) > time.Minute
 	}
+	entries, _ := os.ReadDir(tmpPath(dir))
 	for _, e := range entries {
 		path := filepath.Join(tmpPath(dir), e.Name())
-		info, err := e.Info()
-		if err != nil || !strings.HasPrefix(e.Name(), "view-") || time.Since(info.ModTime()) < time.Minute {
+		if !strings.HasPrefix(e.Name(), "view-") || !left(e) {
 			continue
 		}
 		if held, err := takeLock(path); err == nil {
 			_ = os.RemoveAll(path)
 			_ = held.release()
+		}
+	}
+	entries, _ = os.ReadDir(inboxPath(dir))
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".log.new") && left(e) {
+			_ = os.Remove(filepath.Join(inboxPath(dir), e.Name()))
 		}
 	}
 }

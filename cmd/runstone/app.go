@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -40,7 +42,7 @@ func (a *app) main(ctx context.Context, args []string) int {
 	if ferr := a.stdout.Flush(); err == nil {
 		err = ferr
 	}
-	if err == nil {
+	if err == nil || errors.Is(err, syscall.EPIPE) {
 		return exitOK
 	}
 	if !a.started {

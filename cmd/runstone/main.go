@@ -16,6 +16,10 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A reader such as head that has enough must not end the process before it
+	// has cleaned up: the write fails instead.
+	signal.Ignore(syscall.SIGPIPE)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.LookupEnv}
 	code := a.main(ctx, os.Args[1:])
 	stop()

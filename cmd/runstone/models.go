@@ -108,6 +108,9 @@ func (a *app) modelsShow() *cobra.Command {
 
 // noModel says where to look when a model is not there.
 func noModel(err error) error {
+	if err == nil {
+		return nil
+	}
 	f := asFault(err)
 	if f.code == exitNotFound {
 		f.hint = `"runstone models list" shows the models there are`

@@ -143,16 +143,18 @@ func (a *app) plot(curves []*curve, log bool, width, height int) error {
 	}
 	left := 0
 	from, to := int64(math.MaxInt64), int64(math.MinInt64)
+	drawn := 0
 	for _, c := range curves {
-		left += c.drop(log)
 		for _, p := range c.Points {
 			from, to = min(from, p.Step), max(to, p.Step)
 		}
+		left += c.drop(log)
+		drawn += len(c.Points)
 	}
 	if left > 0 {
 		a.note("left out %s that cannot be drawn", plural(int64(left), "value"))
 	}
-	if from > to {
+	if drawn == 0 {
 		return refusedf("choose other steps or leave --log out", "there is nothing to draw")
 	}
 	data := make([][]float64, len(curves))

@@ -1,0 +1,91 @@
+package runstone
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/runstonedb/runstone/lineage"
+	"github.com/runstonedb/runstone/store"
+)
+
+// The registry's own functions are in package lineage and run in [DB.View] and
+// [DB.Update]; these are the ones that a training program needs.
+
+// RegisterModel makes the next version of a registered model, which it makes
+// too if needed, from a folder of a run's artifacts. [ErrLocked] when the
+// database is shared.
+func (db *DB) RegisterModel(ctx context.Context, name, run, folder string) (*lineage.ModelVersion, error) {
+	var v *lineage.ModelVersion
+	err := db.Update(ctx, func(tx *store.Tx) error {
+		_, row, err := loadActiveRun(tx, run)
+		if err != nil {
+			return err
+		}
+		info, err := row.info(tx, run)
+		if err != nil {
+			return err
+		}
+		if _, err := lineage.GetModel(tx, name); errors.Is(err, ErrNotFound) {
+			_, err = lineage.CreateModel(tx, db.now(), name, "", nil)
+			if err != nil {
+				return err
+			}
+		} else if err != nil {
+			return err
+		}
+		source := info.ArtifactURI
+		if folder != "" {
+			source += "/" + folder
+		}
+		v, err = lineage.CreateVersion(tx, db.now(), name, lineage.NewVersion{Source: source, RunID: run})
+		return err
+	})
+	return v, err
+}
+
+// ModelVersion returns the version that a URI names: models:/name/3,
+// models:/name/Production or models:/name@alias. [ErrNotFound].
+func (db *DB) ModelVersion(ctx context.Context, uri string) (*lineage.ModelVersion, error) {
+	var v *lineage.ModelVersion
+	err := db.View(ctx, func(tx *store.Tx) (err error) {
+		v, _, err = lineage.Resolve(tx, uri)
+		if err == nil && v == nil {
+			err = invalid("'%s' names a logged model, not a version of a registered one", uri)
+		}
+		return err
+	})
+	return v, err
+}
+
+// PromoteModel moves a version to a stage: None, Staging, Production or
+// Archived. With archive set, the versions that are there are archived.
+func (db *DB) PromoteModel(ctx context.Context, name string, version int, stage string, archive bool) (*lineage.ModelVersion, error) {
+	var v *lineage.ModelVersion
+	err := db.Update(ctx, func(tx *store.Tx) (err error) {
+		v, err = lineage.Transition(tx, db.now(), name, version, stage, archive)
+		return err
+	})
+	return v, err
+}
+
+// Models iterates over the registered models in the order of their creation.
+func (db *DB) Models(ctx context.Context) iter.Seq2[*lineage.RegisteredModel, error] {
+	return func(yield func(*lineage.RegisteredModel, error) bool) {
+		stopped := errors.New("stopped")
+		err := db.View(ctx, func(tx *store.Tx) error {
+			for m, err := range lineage.Models(tx) {
+				if err != nil {
+					return err
+				}
+				if !yield(m, nil) {
+					return stopped
+				}
+			}
+			return nil
+		})
+		if err != nil && err != stopped {
+			yield(nil, err)
+		}
+	}
+}

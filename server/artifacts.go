@@ -1,0 +1,387 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/runstonedb/runstone/artifact"
+	"github.com/runstonedb/runstone/lineage"
+	"github.com/runstonedb/runstone/store"
+)
+
+type wireFile struct {
+	Path  string `json:"path"`
+	IsDir bool   `json:"is_dir"`
+	Size  int64  `json:"file_size,omitempty"`
+}
+
+type fileList struct {
+	RootURI string     `json:"root_uri,omitempty"`
+	Files   []wireFile `json:"files,omitempty"`
+}
+
+// folder returns the folder below the artifact root that a stored URI names.
+// Only what this server holds has one.
+func folder(uri string) (artifact.Path, error) {
+	l, err := artifact.ParseLocation(uri)
+	if err == nil && l.Kind != artifact.KindProxied {
+		err = errors.New("not on this server")
+	}
+	if err != nil {
+		return artifact.Path{}, badRequest("The artifacts at '%s' are not served here.", cutEcho(uri))
+	}
+	return l.Path, nil
+}
+
+// below returns the path of a client's name below a folder.
+func below(dir artifact.Path, name string) (artifact.Path, error) {
+	p, err := artifact.ParsePath(name)
+	if err != nil {
+		return p, err
+	}
+	return dir.Join(p)
+}
+
+// list lists a folder with paths relative to dir, or to the folder itself.
+func (s *Server) list(dir, p artifact.Path) ([]wireFile, error) {
+	files, err := s.db.Artifacts().List(p)
+	out := make([]wireFile, len(files))
+	for i, f := range files {
+		out[i] = wireFile{strings.TrimPrefix(f.Path, dir.String()+"/"), f.IsDir, f.Size}
+	}
+	return out, err
+}
+
+// listIn lists a client's path in a folder that a URI names.
+func (s *Server) listIn(uri, name string) (any, error) {
+	dir, err := folder(uri)
+	if err != nil {
+		return nil, err
+	}
+	p, err := below(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	files, err := s.list(dir, p)
+	return fileList{uri, files}, err
+}
+
+func (s *Server) listArtifacts(ctx context.Context, a args) (any, error) {
+	id, name := a.runID(), a.str("path")
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	if _, err := artifact.ParsePath(name); err != nil {
+		return nil, err
+	}
+	info, err := s.db.RunInfo(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return s.listIn(info.ArtifactURI, name)
+}
+
+func (s *Server) listFiles(_ context.Context, a args) (any, error) {
+	name := a.str("path")
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	if s.opt.NoArtifacts {
+		return nil, &wireError{http.StatusServiceUnavailable, "TEMPORARILY_UNAVAILABLE", noArtifacts}
+	}
+	p, err := artifact.ParsePath(strings.TrimSuffix(name, "/"))
+	if err != nil {
+		return nil, err
+	}
+	files, err := s.list(p, p)
+	return fileList{Files: files}, err
+}
+
+const noArtifacts = "Artifact serving is disabled: the server is running with `--no-serve-artifacts`. To enable it, run the server with `--serve-artifacts`"
+
+// served answers when the artifact proxy is switched off.
+func (s *Server) served(w http.ResponseWriter) bool {
+	if s.opt.NoArtifacts {
+		writeText(w, http.StatusServiceUnavailable, noArtifacts)
+	}
+	return !s.opt.NoArtifacts
+}
+
+func (s *Server) getFile(w http.ResponseWriter, r *http.Request, name string) {
+	if !s.served(w) {
+		return
+	}
+	p, err := artifact.ParsePath(name)
+	if err != nil {
+		s.writeError(w, r, err, true)
+		return
+	}
+	s.send(w, r, p, true)
+}
+
+// send answers with a file, or the range of it that is asked for. A browser
+// stores it and never shows it as a page of this server.
+func (s *Server) send(w http.ResponseWriter, r *http.Request, p artifact.Path, compact bool) {
+	f, err := s.db.Artifacts().Open(p)
+	switch {
+	case errors.Is(err, artifact.ErrNotFound):
+		err = missingThing("No such artifact: '%s'", p)
+	case errors.Is(err, artifact.ErrIsDir):
+		writeDetail(w, fmt.Sprintf("Artifact path refers to a directory, not a file: '%s'", p))
+		return
+	}
+	if err != nil {
+		s.writeError(w, r, err, compact)
+		return
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		s.writeError(w, r, err, compact)
+		return
+	}
+	h, base := w.Header(), path.Base(p.String())
+	h.Set("Content-Type", contentType(base))
+	h.Set("Content-Disposition", disposition(base))
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("ETag", fmt.Sprintf(`"%x-%x"`, info.ModTime().UnixNano(), info.Size()))
+	http.ServeContent(&slowWriter{ResponseWriter: w, c: http.NewResponseController(w)}, r, "", info.ModTime(), f)
+}
+
+func disposition(base string) string {
+	if d := mime.FormatMediaType("attachment", map[string]string{"filename": base}); d != "" {
+		return d
+	}
+	return "attachment"
+}
+
+// writeDetail answers in the form of FastAPI, which serves MLflow's artifacts.
+func writeDetail(w http.ResponseWriter, detail string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusBadRequest)
+	_, _ = w.Write(append(appendString([]byte(`{"detail":`), detail), '}')) // the client may have gone
+}
+
+// contentType names the type of a file by its name alone, the same on every
+// machine.
+func contentType(base string) string {
+	switch ext := strings.ToLower(path.Ext(base)); ext {
+	case ".txt", ".log", ".md", ".yaml", ".yml", ".csv", ".tsv", ".py", ".r", ".rst", ".cfg", ".conf", ".ini", ".toml", ".sh", ".sql", ".xml":
+		return "text/plain; charset=utf-8"
+	case ".json":
+		return "application/json"
+	case ".png", ".gif", ".webp":
+		return "image/" + ext[1:]
+	case ".jpg", ".jpeg":
+		return "image/jpeg"
+	case ".html", ".htm":
+		return "text/html; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	case ".pdf":
+		return "application/pdf"
+	}
+	if base == "MLmodel" || base == "MLproject" {
+		return "text/plain; charset=utf-8"
+	}
+	return "application/octet-stream"
+}
+
+func (s *Server) putFile(w http.ResponseWriter, r *http.Request, name string) {
+	if !s.served(w) {
+		return
+	}
+	if strings.HasSuffix(name, "/") {
+		if _, err := artifact.ParsePath(strings.TrimRight(name, "/")); err == nil {
+			writeDetail(w, "Artifact path must include a filename (cannot end with '/').")
+			return
+		}
+	}
+	s.put(w, r, name, s.opt.MaxArtifact)
+}
+
+func (s *Server) put(w http.ResponseWriter, r *http.Request, name string, limit int64) {
+	body := &slowReader{r: r.Body, c: http.NewResponseController(w)}
+	_, err := s.db.PutArtifact(r.Context(), name, body, artifact.PutOptions{MaxBytes: limit, Size: max(r.ContentLength, 0)})
+	if err != nil {
+		s.writeError(w, r, err, true)
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+func (s *Server) deleteFile(w http.ResponseWriter, r *http.Request, name string) {
+	if !s.served(w) {
+		return
+	}
+	err := s.db.DeleteArtifacts(r.Context(), name)
+	if err != nil && !errors.Is(err, artifact.ErrNotFound) {
+		s.writeError(w, r, err, true)
+		return
+	}
+	s.writeJSON(w, r, empty{})
+}
+
+// uploadArtifact stores a small file of a run for MLflow's web UI.
+func (s *Server) uploadArtifact(w http.ResponseWriter, r *http.Request, _ string) {
+	a := queryArgs(r)
+	id, name := a.str("run_uuid"), a.str("path")
+	if id == "" {
+		a.fail(badRequest("Request must specify run_uuid."))
+	}
+	if name == "" {
+		a.fail(badRequest("Request must specify path."))
+	}
+	p, err := s.inRun(r.Context(), &a, id, name)
+	if err != nil {
+		s.writeError(w, r, err, false)
+		return
+	}
+	s.put(w, r, p.String(), uploadBody)
+}
+
+// inRun returns the path of a name in a run's artifacts.
+func (s *Server) inRun(ctx context.Context, a *args, id, name string) (artifact.Path, error) {
+	err := a.done()
+	if err == nil {
+		_, err = artifact.ParsePath(name)
+	}
+	if err != nil {
+		return artifact.Path{}, err
+	}
+	info, err := s.db.RunInfo(ctx, id)
+	if err != nil {
+		return artifact.Path{}, err
+	}
+	dir, err := folder(info.ArtifactURI)
+	if err != nil {
+		return dir, err
+	}
+	return below(dir, name)
+}
+
+func (s *Server) getRunArtifact(w http.ResponseWriter, r *http.Request, _ string) {
+	a := queryArgs(r)
+	id, name := a.str("run_id"), a.str("path")
+	if id == "" {
+		id = a.str("run_uuid")
+	}
+	switch {
+	case id == "":
+		s.writeError(w, r, missingThing("Run with id=None not found"), false)
+		return
+	case name == "":
+		writePage(w, http.StatusBadRequest, page400)
+		return
+	}
+	p, err := s.inRun(r.Context(), &a, id, name)
+	if err != nil {
+		s.writeError(w, r, err, false)
+		return
+	}
+	s.send(w, r, p, false)
+}
+
+func (s *Server) getVersionArtifact(w http.ResponseWriter, r *http.Request, _ string) {
+	a := queryArgs(r)
+	name, number, file := a.need("name"), a.version(), a.need("path")
+	p, err := s.inVersion(r.Context(), &a, name, number, file)
+	if err != nil {
+		s.writeError(w, r, err, false)
+		return
+	}
+	s.send(w, r, p, false)
+}
+
+// inVersion returns the path of a name in the files of a model version.
+func (s *Server) inVersion(ctx context.Context, a *args, name string, number int, file string) (p artifact.Path, err error) {
+	if err := a.done(); err != nil {
+		return p, err
+	}
+	if _, err := artifact.ParsePath(file); err != nil {
+		return p, err
+	}
+	var uri string
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		uri, err = lineage.DownloadURI(tx, name, number)
+		return err
+	})
+	if err != nil {
+		return p, err
+	}
+	if l, err := artifact.ParseLocation(uri); err == nil && l.Kind == artifact.KindRun {
+		if uri, err = s.runURI(ctx, l); err != nil {
+			return p, err
+		}
+	}
+	dir, err := folder(uri)
+	if err != nil {
+		return dir, err
+	}
+	return below(dir, file)
+}
+
+// runURI returns where runs:/<id>/<path> is.
+func (s *Server) runURI(ctx context.Context, l artifact.Location) (string, error) {
+	info, err := s.db.RunInfo(ctx, l.ID)
+	if err != nil || l.Path.IsRoot() {
+		return info.ArtifactURI, err
+	}
+	return info.ArtifactURI + "/" + l.Path.String(), nil
+}
+
+func (s *Server) noUploadParts(w http.ResponseWriter, r *http.Request, _ string) {
+	s.writeError(w, r, &wireError{http.StatusNotImplemented, "NOT_IMPLEMENTED", "Multipart upload is not supported for the current artifact repository"}, false)
+}
+
+func (s *Server) noDownloadParts(w http.ResponseWriter, r *http.Request, _ string) {
+	s.writeError(w, r, &wireError{http.StatusNotImplemented, "NOT_IMPLEMENTED", "Multipart download is not supported for the current artifact repository"}, false)
+}
+
+// slowReader gives every piece of a body its own time, so that a large file
+// over a slow line is taken and a client that sends nothing is not.
+type slowReader struct {
+	r io.Reader
+	c *http.ResponseController
+}
+
+func (s *slowReader) Read(b []byte) (int, error) {
+	_ = s.c.SetReadDeadline(time.Now().Add(bodyTimeout)) // tests have no deadlines
+	return s.r.Read(b)
+}
+
+// slowWriter is the same for an answer.
+type slowWriter struct {
+	http.ResponseWriter
+	c *http.ResponseController
+}
+
+const slowPiece = 8 << 20
+
+func (s *slowWriter) Write(b []byte) (int, error) {
+	_ = s.c.SetWriteDeadline(time.Now().Add(bodyTimeout)) // tests have no deadlines
+	return s.ResponseWriter.Write(b)
+}
+
+// ReadFrom keeps the kernel's own way from file to socket.
+func (s *slowWriter) ReadFrom(r io.Reader) (total int64, err error) {
+	for {
+		_ = s.c.SetWriteDeadline(time.Now().Add(bodyTimeout))
+		n, err := io.CopyN(s.ResponseWriter, r, slowPiece)
+		total += n
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}

@@ -1,0 +1,274 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"errors"
+	"github.com/runstonedb/runstone"
+)
+
+// history iterates over the points of a metric as MLflow returns them: by
+// time, step and value, no point twice, ±Inf as the largest double. A run that
+// is not there has none.
+func (s *Server) history(ctx context.Context, run, metric string) iter.Seq2[runstone.Point, error] {
+	return func(yield func(runstone.Point, error) bool) {
+		var last runstone.Point // the last point that was not NaN
+		var seen, seenNaN bool  // in the points of last's time and step: any, a NaN
+		var nan runstone.Point
+		for c, err := range s.db.Points(ctx, run, metric) {
+			if errors.Is(err, runstone.ErrNotFound) {
+				return
+			}
+			if err != nil {
+				yield(runstone.Point{}, err)
+				return
+			}
+			for i, step := range c.Steps {
+				p := runstone.Point{Step: step, Time: c.Times[i], Value: clamp(c.Values[i])}
+				if math.IsNaN(p.Value) {
+					if seenNaN && nan.Step == p.Step && nan.Time == p.Time {
+						continue
+					}
+					seenNaN, nan = true, p
+				} else {
+					if seen && p == last {
+						continue
+					}
+					seen, last = true, p
+				}
+				if !yield(p, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// metricKey reads the argument metric_key.
+func (a *args) metricKey() string { return a.need("metric_key") }
+
+func (s *Server) metricHistory(ctx context.Context, a args) (any, error) {
+	run, key := a.runID(), a.metricKey()
+	limit, offset := int(a.int("max_results", math.MaxInt32)), a.offset()
+	if limit <= 0 {
+		a.fail(badRequest("Invalid value %d for parameter 'max_results' supplied. It must be a positive integer.", limit))
+	}
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	answer := struct {
+		Metrics []wireMetric `json:"metrics,omitempty"`
+		Next    string       `json:"next_page_token,omitempty"`
+	}{}
+	at := 0
+	for p, err := range s.history(ctx, run, key) {
+		if err != nil {
+			return nil, err
+		}
+		if at++; at <= offset {
+			continue
+		}
+		if len(answer.Metrics) == limit {
+			answer.Next = nextToken(offset+limit, true)
+			break
+		}
+		answer.Metrics = append(answer.Metrics, wireMetric{Key: key, Value: number(p.Value), Time: p.Time, Step: p.Step})
+	}
+	return answer, nil
+}
+
+// Limits of the histories of several runs.
+const (
+	maxBulkRuns     = 100
+	maxBulkPoints   = 25_000
+	maxInterval     = 2500
+	maxIntervalRead = 2 << 20 // points; above, runs are sampled each on its own
+)
+
+// metricBulk answers in the way of Flask's jsonify: compact, keys sorted.
+func (s *Server) metricBulk(w http.ResponseWriter, r *http.Request, _ string) {
+	b, err := s.bulk(r.Context(), queryArgs(r))
+	if err != nil {
+		s.writeError(w, r, err, false)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(b) // the client may have gone
+}
+
+func (s *Server) bulk(ctx context.Context, a args) ([]byte, error) {
+	runs := a.strs("run_id")
+	switch {
+	case len(runs) == 0:
+		a.fail(badRequest("GetMetricHistoryBulk request must specify at least one run_id."))
+	case len(runs) > maxBulkRuns:
+		a.fail(badRequest("GetMetricHistoryBulk request cannot specify more than %d run_ids. Received %d run_ids.", maxBulkRuns, len(runs)))
+	}
+	key := a.str("metric_key")
+	if key == "" {
+		a.fail(badRequest("GetMetricHistoryBulk request must specify a metric_key."))
+	}
+	left := min(a.int("max_results", maxBulkPoints), maxBulkPoints)
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	slices.Sort(runs)
+	b := []byte(`{"metrics":[`)
+	for _, run := range slices.Compact(runs) {
+		for p, err := range s.history(ctx, run, key) {
+			if err != nil {
+				return nil, err
+			}
+			if left--; left < 0 {
+				break
+			}
+			b = append(appendString(append(b, `{"key":`...), key), `,"run_id":`...)
+			b = append(appendString(b, run), `,"step":`...)
+			b = append(strconv.AppendInt(b, p.Step, 10), `,"timestamp":`...)
+			b = append(strconv.AppendInt(b, p.Time, 10), `,"value":`...)
+			b = append(appendFloat(b, p.Value), "},"...)
+		}
+	}
+	if b[len(b)-1] == ',' {
+		b = b[:len(b)-1]
+	}
+	return append(b, "]}\n"...), nil
+}
+
+func (s *Server) metricInterval(ctx context.Context, a args) (any, error) {
+	runs, key := a.strs("run_ids"), ""
+	if len(runs) == 0 {
+		a.missing("run_ids")
+	}
+	key = a.metricKey()
+	limit := a.int("max_results", maxInterval)
+	if limit < 1 || limit > maxInterval {
+		a.fail(badRequest("max_results must be between 1 and %d. %s", maxInterval, seeDocs))
+	}
+	if len(runs) > maxBulkRuns {
+		a.fail(badRequest("GetMetricHistoryBulkInterval request must specify at most %d run_ids. Received %d run_ids. %s", maxBulkRuns, len(runs), seeDocs))
+	}
+	steps := runstone.StepRange{From: a.int("start_step", math.MinInt64), To: a.int("end_step", math.MaxInt64)}
+	switch {
+	case a.has("start_step") != a.has("end_step"):
+		a.fail(badRequest("If either start step or end step are specified, both must be specified."))
+	case steps.From > steps.To:
+		a.fail(badRequest("end_step must be greater than start_step. Found start_step=%d and end_step=%d.", steps.From, steps.To))
+	}
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	metrics, err := s.interval(ctx, runs, key, steps, int(limit))
+	return struct {
+		Metrics []wireMetric `json:"metrics,omitempty"`
+	}{metrics}, err
+}
+
+// interval returns all points of the runs at about limit of their steps, chosen
+// evenly, and at the first and last step of each run.
+func (s *Server) interval(ctx context.Context, runs []string, key string, r runstone.StepRange, limit int) ([]wireMetric, error) {
+	var count int64
+	for _, run := range runs {
+		n, err := s.countPoints(ctx, run, key)
+		if err != nil {
+			return nil, err
+		}
+		count += n
+	}
+	if count > maxIntervalRead {
+		return s.buckets(ctx, runs, key, r, limit)
+	}
+	points := make([][]wireMetric, len(runs))
+	var all, ends []int64
+	for i, run := range runs {
+		var steps []int64
+		for p, err := range s.history(ctx, run, key) {
+			if err != nil {
+				return nil, err
+			}
+			if p.Step >= r.From && p.Step <= r.To {
+				points[i] = append(points[i], wireMetric{Key: key, Value: number(p.Value), Time: p.Time, Step: p.Step, Run: run})
+				steps = append(steps, p.Step)
+			}
+		}
+		if len(steps) > 0 {
+			slices.Sort(steps)
+			ends = append(ends, steps[0], steps[len(steps)-1])
+			all = append(all, slices.Compact(steps)...)
+		}
+	}
+	slices.Sort(all)
+	chosen := sample(slices.Compact(all), limit)
+	chosen = append(chosen, ends...)
+	slices.Sort(chosen)
+	var out []wireMetric
+	for _, list := range points {
+		slices.SortStableFunc(list, func(a, b wireMetric) int { return cmp.Compare(a.Step, b.Step) })
+		for _, m := range list {
+			if _, ok := slices.BinarySearch(chosen, m.Step); ok {
+				out = append(out, m)
+			}
+		}
+	}
+	return out, nil
+}
+
+// sample picks limit of the steps evenly, and the last.
+func sample(steps []int64, limit int) []int64 {
+	if len(steps) <= limit {
+		return steps
+	}
+	out := make([]int64, 0, limit+1)
+	for i := range limit {
+		out = append(out, steps[i*len(steps)/limit])
+	}
+	return append(out, steps[len(steps)-1])
+}
+
+func (s *Server) countPoints(ctx context.Context, run, key string) (int64, error) {
+	sums, err := s.db.Metrics(ctx, run)
+	if errors.Is(err, runstone.ErrNotFound) {
+		return 0, nil
+	}
+	var n int64
+	for i := range sums {
+		if sums[i].Metric == key {
+			n += sums[i].Count
+		}
+	}
+	return n, err
+}
+
+// buckets is interval for more points than a request should read: each run is
+// divided into ranges of steps, of which the extremes stay.
+func (s *Server) buckets(ctx context.Context, runs []string, key string, r runstone.StepRange, limit int) ([]wireMetric, error) {
+	var out []wireMetric
+	for _, run := range runs {
+		found, err := s.db.Downsample(ctx, run, key, r, max(limit/4, 1))
+		if errors.Is(err, runstone.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range found {
+			points := []runstone.Point{b.First, b.Last}
+			if b.NaN < b.Count {
+				points = append(points, b.Min, b.Max)
+			}
+			slices.SortFunc(points, func(a, b runstone.Point) int {
+				return cmp.Or(cmp.Compare(a.Step, b.Step), cmp.Compare(a.Time, b.Time), cmp.Compare(a.Value, b.Value))
+			})
+			for _, p := range slices.Compact(points) {
+				out = append(out, wireMetric{Key: key, Value: number(p.Value), Time: p.Time, Step: p.Step, Run: run})
+			}
+		}
+	}
+	return out, nil
+}

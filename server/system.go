@@ -1,0 +1,64 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strings"
+)
+
+// frontPage is all of the web UI that there is so far.
+const frontPage = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Runstone</title>
+<h1>Runstone</h1>
+<p>This is the tracking server of a Runstone database. It answers MLflow's REST API:
+point a client at this address with <code>mlflow.set_tracking_uri</code> or <code>MLFLOW_TRACKING_URI</code>.</p>
+<p>The API is under <code>/api/2.0/mlflow/</code>, files are under <code>/api/2.0/mlflow-artifacts/</code>.
+The web UI comes in a later version.</p>
+</html>
+`
+
+func (s *Server) front(w http.ResponseWriter, _ *http.Request, _ string) {
+	writePage(w, http.StatusOK, frontPage)
+}
+
+func (s *Server) health(w http.ResponseWriter, _ *http.Request, _ string) {
+	writeText(w, http.StatusOK, "OK")
+}
+
+func (s *Server) version(w http.ResponseWriter, _ *http.Request, _ string) {
+	writeText(w, http.StatusOK, s.opt.MLflowVersion)
+}
+
+// serverInfo tells clients what they may try. A feature that is not here is
+// announced as absent.
+type serverInfo struct {
+	StoreType          string          `json:"store_type"`
+	Workspaces         bool            `json:"workspaces_enabled"`
+	TraceArchival      bool            `json:"trace_archival_enabled"`
+	MultipartUploads   bool            `json:"multipart_uploads_enabled"`
+	MultipartDownloads bool            `json:"multipart_downloads_enabled"`
+	Artifacts          bool            `json:"artifact_serving_enabled"`
+	PresignedRun       bool            `json:"presigned_upload_run_id_supported"`
+	PresignedModel     bool            `json:"presigned_upload_model_id_supported"`
+	PresignedDownloads bool            `json:"model_artifact_presigned_downloads_supported"`
+	Features           map[string]bool `json:"features_enabled"`
+	Auth               string          `json:"tracking_auth"`
+	PresignedOnly      bool            `json:"artifacts_presigned_only"`
+}
+
+func (s *Server) info(w http.ResponseWriter, r *http.Request, _ string) {
+	s.writeJSON(w, r, serverInfo{
+		StoreType: "SqlStore", Artifacts: !s.opt.NoArtifacts,
+		Features: map[string]bool{"gateway": false, "scheduled_issue_detection": false},
+	})
+}
+
+// noTraces is an empty list: the UI asks every experiment whether it has any.
+func (s *Server) noTraces(context.Context, args) (any, error) { return empty{}, nil }
+
+func (s *Server) noWorkspaces(w http.ResponseWriter, r *http.Request, _ string) {
+	path := strings.TrimPrefix(r.URL.Path, s.opt.StaticPrefix)
+	writeText(w, http.StatusServiceUnavailable, "Endpoint: "+path+" disabled because the server is running without workspaces support. To enable workspace, run `mlflow server` with `--enable-workspaces`")
+}
