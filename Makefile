@@ -14,7 +14,7 @@ PACKAGES  := ./...
 
 .DEFAULT_GOAL := help
 .PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 \
-        race fuzz torture bench clean
+        race fuzz torture bench peers clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ torture: ## long crash, fault and model campaigns (hours)
 
 bench: ## Go benchmarks, ten counts (BENCH=… picks some)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count 10 -timeout 2h $(PACKAGES)
+
+peers: ## Runstone beside SQLite under 10 million points (needs a C compiler; minutes)
+	cd bench/peers && CGO_ENABLED=1 $(GO) run . -points 10000000
 
 clean: ## remove what was built; data and environments stay
 	rm -rf bin

@@ -91,4 +91,3 @@ func cut[T any](list []T, offset, limit int) ([]T, string) {
 	limit = max(limit, 0)
 	return list[:limit], nextToken(offset+limit, true)
 }
-

@@ -95,7 +95,7 @@ var routes = []route{
 	{"POST", ajax2, "/upload-artifact", write, 0, nil, (*Server).uploadArtifact},
 	{"GET", frontend, "/get-artifact", read, noBody, nil, (*Server).getRunArtifact},
 	{"GET", frontend, "/model-versions/get-artifact", read, noBody, nil, (*Server).getVersionArtifact},
-	{"GET", files2, "/artifacts", read, noBody, nil, (*Server).listFiles},
+	{"GET", files2, "/artifacts", read, noBody, (*Server).listFiles, nil},
 	{"GET", files2, "/artifacts/{path...}", read, noBody, nil, (*Server).getFile},
 	{"PUT", files2, "/artifacts/{path...}", write, 0, nil, (*Server).putFile},
 	{"DELETE", files2, "/artifacts/{path...}", write, noBody, nil, (*Server).deleteFile},

@@ -72,30 +72,42 @@ func Ingest(ctx context.Context, e Engine, shape Shape) (ids []string, err error
 // opens it again and reads from it. Peak memory is that of the whole process:
 // measure each database in a process of its own.
 func Measure(ctx context.Context, open OpenFunc, dir string, shape Shape) (*Result, error) {
-	r := &Result{Points: shape.Points()}
 	e, err := open(dir)
 	if err != nil {
 		return nil, err
 	}
-	lap := startLap()
-	ids, err := Ingest(ctx, e, shape)
-	r.Append, r.AppendCPU = lap.stop()
-	lap = startLap()
-	err = errors.Join(err, e.Close())
-	r.Close, r.CloseCPU = lap.stop()
+	r, ids, err := measureIngest(ctx, e, shape)
 	if err != nil {
 		return nil, err
 	}
-	r.Peak = peakMemory()
 	if r.Bytes, r.Allocated, err = diskUse(dir); err != nil {
 		return nil, err
 	}
-	lap = startLap()
+	lap := startLap()
 	if e, err = open(dir); err != nil {
 		return nil, err
 	}
 	r.Reopen, _ = lap.stop()
 	return r, errors.Join(r.read(ctx, e, ids, shape), e.Close())
+}
+
+// MeasureIngest runs the workload and closes e. It leaves the fields on files
+// and on reading zero.
+func MeasureIngest(ctx context.Context, e Engine, shape Shape) (*Result, error) {
+	r, _, err := measureIngest(ctx, e, shape)
+	return r, err
+}
+
+func measureIngest(ctx context.Context, e Engine, shape Shape) (r *Result, ids []string, err error) {
+	r = &Result{Points: shape.Points()}
+	lap := startLap()
+	ids, err = Ingest(ctx, e, shape)
+	r.Append, r.AppendCPU = lap.stop()
+	lap = startLap()
+	err = errors.Join(err, e.Close())
+	r.Close, r.CloseCPU = lap.stop()
+	r.Peak = peakMemory()
+	return r, ids, err
 }
 
 // read times reading and checks one series bit for bit.

@@ -59,7 +59,11 @@ directory. These commands look after such a directory and serve it to MLflow
 clients.
 
 A run is named by its id or by the first digits of it, four or more, that no
-other run has. An experiment is named by its id or its name.`
+other run has. An experiment is named by its id or its name.
+
+Commands that read open a private copy of the database: they work beside a
+server and on what a crash left. Commands that write need no server; beside one
+their changes go to it through an inbox.`
 
 // command returns the tree of commands.
 func (a *app) command() *cobra.Command {
@@ -77,12 +81,29 @@ func (a *app) command() *cobra.Command {
 	root.AddCommand(
 		a.serverCommand(), a.experimentsCommand(), a.runsCommand(), a.metricsCommand(), a.plotCommand(),
 		a.modelsCommand(), a.artifactsCommand(), a.verifyCommand(), a.infoCommand(), a.versionCommand(),
+		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitLong},
 	)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	a.prepare(root)
 	return root
 }
+
+const exitLong = `The exit code says how a call went, for scripts:
+
+  0    it is done
+  1    an error that is none of the others
+  2    the arguments were not understood
+  3    what was asked for is not there
+  4    refused: invalid, taken already, or not confirmed
+  5    another process holds the database
+  6    damaged or lost data
+  7    not enough free disk space
+  8    the database was written by a newer runstone
+  130  interrupted
+
+An error is one line on stderr that also says what to do next. With --json it
+is an object {"error": {"code", "exit", "message", "next"}}.`
 
 // prepare makes cmd and those below it tell mistakes in the arguments from
 // errors of the work.

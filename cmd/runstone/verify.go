@@ -43,8 +43,18 @@ func (a *app) verifyCommand() *cobra.Command {
 
 // verifyRecord is a line that the child prints: one of its fields.
 type verifyRecord struct {
-	Problem *problemView           `json:"problem,omitempty"`
-	Report  *runstone.VerifyReport `json:"report,omitempty"`
+	Problem *problemView `json:"problem,omitempty"`
+	Report  *reportView  `json:"report,omitempty"`
+}
+
+type reportView struct {
+	Experiments int64 `json:"experiments"`
+	Runs        int64 `json:"runs"`
+	Rows        int64 `json:"rows"`
+	Blocks      int64 `json:"blocks"`
+	Points      int64 `json:"points"`
+	Artifacts   int64 `json:"artifacts"`
+	Waiting     int   `json:"waiting_inboxes"`
 }
 
 type problemView struct {
@@ -72,7 +82,10 @@ func (a *app) verifyHere(ctx context.Context, artifacts bool) error {
 			}
 		})
 		if err == nil {
-			err = send(verifyRecord{Report: &report})
+			err = send(verifyRecord{Report: &reportView{
+				Experiments: report.Experiments, Runs: report.Runs, Rows: report.Rows, Blocks: report.Blocks,
+				Points: report.Points, Artifacts: report.Artifacts, Waiting: report.Waiting,
+			}})
 		}
 		return err
 	})
@@ -83,9 +96,9 @@ func (a *app) verifyHere(ctx context.Context, artifacts bool) error {
 }
 
 type verifyView struct {
-	Sound    bool                   `json:"sound"`
-	Problems []problemView          `json:"problems"`
-	Report   *runstone.VerifyReport `json:"report"` // none when it did not come to an end
+	Sound    bool          `json:"sound"`
+	Problems []problemView `json:"problems"`
+	Report   *reportView   `json:"report"` // none when it did not come to an end
 }
 
 func (a *app) verify(ctx context.Context, artifacts bool) error {

@@ -1,0 +1,219 @@
+package server
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	"github.com/runstonedb/runstone/lineage"
+	"github.com/runstonedb/runstone/query"
+	"github.com/runstonedb/runstone/store"
+)
+
+type wireModel struct {
+	Name        string        `json:"name"`
+	Created     int64         `json:"creation_timestamp"`
+	Updated     int64         `json:"last_updated_timestamp"`
+	Description string        `json:"description,omitempty"`
+	Latest      []wireVersion `json:"latest_versions,omitempty"`
+	Tags        []wireTag     `json:"tags,omitempty"`
+	Aliases     []wireAlias   `json:"aliases,omitempty"`
+}
+
+type wireAlias struct {
+	Alias   string `json:"alias"`
+	Version string `json:"version"`
+}
+
+type modelAnswer struct {
+	Model wireModel `json:"registered_model"`
+}
+
+func newWireModel(m *lineage.RegisteredModel) wireModel {
+	w := wireModel{Name: m.Name, Created: m.CreatedAt, Updated: m.UpdatedAt, Description: m.Description, Tags: wireTags(m.Tags)}
+	for _, v := range m.LatestVersions {
+		w.Latest = append(w.Latest, newWireVersion(v, false))
+	}
+	for _, a := range m.Aliases {
+		w.Aliases = append(w.Aliases, wireAlias{a.Name, strconv.Itoa(a.Version)})
+	}
+	return w
+}
+
+// changeModel runs fn, which changes a registered model, and answers with it.
+func (s *Server) changeModel(ctx context.Context, fn func(*store.Tx) (*lineage.RegisteredModel, error)) (any, error) {
+	var m *lineage.RegisteredModel
+	err := s.db.Update(ctx, func(tx *store.Tx) (err error) {
+		m, err = fn(tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return modelAnswer{newWireModel(m)}, nil
+}
+
+func (s *Server) createModel(ctx context.Context, a args) (any, error) {
+	name, tags, description := a.need("name"), a.tags("tags"), a.str("description")
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	return s.changeModel(ctx, func(tx *store.Tx) (*lineage.RegisteredModel, error) {
+		return lineage.CreateModel(tx, nowMs(), name, description, tags)
+	})
+}
+
+func (s *Server) renameModel(ctx context.Context, a args) (any, error) {
+	name, newName := a.need("name"), a.need("new_name")
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	return s.changeModel(ctx, func(tx *store.Tx) (*lineage.RegisteredModel, error) {
+		return lineage.RenameModel(tx, nowMs(), name, newName)
+	})
+}
+
+func (s *Server) updateModel(ctx context.Context, a args) (any, error) {
+	name, description := a.need("name"), a.str("description")
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	return s.changeModel(ctx, func(tx *store.Tx) (*lineage.RegisteredModel, error) {
+		return lineage.UpdateModel(tx, nowMs(), name, description)
+	})
+}
+
+func (s *Server) deleteModel(ctx context.Context, a args) (any, error) {
+	name := a.need("name")
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.DeleteModel(tx, name) })
+}
+
+func (s *Server) getModel(ctx context.Context, a args) (any, error) {
+	name := a.need("name")
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	var m *lineage.RegisteredModel
+	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
+		m, err = lineage.GetModel(tx, name)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return modelAnswer{newWireModel(m)}, nil
+}
+
+func (s *Server) searchModels(ctx context.Context, a args) (any, error) {
+	limit, offset := a.cappedResults(100, 1000), a.offset()
+	filter, clauses := a.str("filter"), a.strs("order_by")
+	if limit < 0 {
+		a.fail(badRequest("Invalid value %d for parameter 'max_results' supplied. It must be a positive integer", limit))
+	}
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	f, order, err := parseSearch(query.RegisteredModels, filter, clauses)
+	if err != nil {
+		return nil, err
+	}
+	var found []*lineage.RegisteredModel
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		for m, err := range lineage.Models(tx) {
+			if err != nil {
+				return err
+			}
+			if (!m.IsPrompt() || f.WantsPrompts()) && f.Match((*modelRow)(m)) {
+				found = append(found, m)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(found, func(a, b *lineage.RegisteredModel) int { return order.Compare((*modelRow)(a), (*modelRow)(b)) })
+	found, next := cut(found, offset, limit)
+	answer := struct {
+		Models []wireModel `json:"registered_models,omitempty"`
+		Next   string      `json:"next_page_token,omitempty"`
+	}{Next: next}
+	for _, m := range found {
+		answer.Models = append(answer.Models, newWireModel(m))
+	}
+	return answer, nil
+}
+
+func parseSearch(d query.Domain, filter string, clauses []string) (*query.Filter, *query.Order, error) {
+	f, err := query.Parse(d, filter)
+	if err != nil {
+		return nil, nil, err
+	}
+	order, err := query.ParseOrderBy(d, clauses)
+	return f, order, err
+}
+
+// modelRow is a registered model as a filter sees it.
+type modelRow lineage.RegisteredModel
+
+// Field implements [query.Row].
+func (r *modelRow) Field(e query.Entity, key string) query.Value {
+	if e == query.Tag {
+		return tagValue(r.Tags, key)
+	}
+	switch key {
+	case "name":
+		return query.Str(r.Name)
+	case "creation_timestamp":
+		return query.Int(r.CreatedAt)
+	case "timestamp", "last_updated_timestamp":
+		return query.Int(r.UpdatedAt)
+	}
+	return query.Missing()
+}
+
+// Datasets implements [query.Row].
+func (r *modelRow) Datasets() []query.Dataset { return nil }
+
+func (s *Server) setModelTag(ctx context.Context, a args) (any, error) {
+	name, t := a.need("name"), lineage.Tag{Key: a.need("key"), Value: a.str("value")}
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.SetModelTag(tx, name, t) })
+}
+
+func (s *Server) deleteModelTag(ctx context.Context, a args) (any, error) {
+	name, key := a.need("name"), a.need("key")
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.DeleteModelTag(tx, name, key) })
+}
+
+func (s *Server) setAlias(ctx context.Context, a args) (any, error) {
+	name, alias, version := a.need("name"), a.need("alias"), a.version()
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.SetAlias(tx, name, alias, version) })
+}
+
+func (s *Server) deleteAlias(ctx context.Context, a args) (any, error) {
+	name, alias := a.need("name"), a.need("alias")
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.DeleteAlias(tx, name, alias) })
+}
+
+func (s *Server) getByAlias(ctx context.Context, a args) (any, error) {
+	name, alias := a.need("name"), a.need("alias")
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	return s.viewVersion(ctx, func(tx *store.Tx) (*lineage.ModelVersion, error) { return lineage.VersionByAlias(tx, name, alias) })
+}

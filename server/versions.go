@@ -1,0 +1,244 @@
+package server
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	"github.com/runstonedb/runstone/lineage"
+	"github.com/runstonedb/runstone/query"
+	"github.com/runstonedb/runstone/store"
+)
+
+type wireVersion struct {
+	Name        string    `json:"name"`
+	Version     string    `json:"version"`
+	Created     int64     `json:"creation_timestamp"`
+	Updated     int64     `json:"last_updated_timestamp"`
+	User        string    `json:"user_id,omitempty"`
+	Stage       string    `json:"current_stage"`
+	Description string    `json:"description"`
+	Source      string    `json:"source"`
+	Run         string    `json:"run_id"`
+	Status      string    `json:"status"`
+	Message     string    `json:"status_message,omitempty"`
+	Tags        []wireTag `json:"tags,omitempty"`
+	RunLink     string    `json:"run_link"`
+	Aliases     []string  `json:"aliases,omitempty"`
+}
+
+type versionAnswer struct {
+	Version wireVersion `json:"model_version"`
+}
+
+type versionsAnswer struct {
+	Versions []wireVersion `json:"model_versions,omitempty"`
+	Next     string        `json:"next_page_token,omitempty"`
+}
+
+// newWireVersion shows aliases where MLflow does: for one version, not in lists.
+func newWireVersion(v *lineage.ModelVersion, aliases bool) wireVersion {
+	w := wireVersion{
+		Name: v.Model, Version: strconv.Itoa(v.Version), Created: v.CreatedAt, Updated: v.UpdatedAt, User: v.UserID,
+		Stage: v.Stage, Description: v.Description, Source: v.Source, Run: v.RunID, Status: v.Status,
+		Message: v.StatusMessage, Tags: wireTags(v.Tags), RunLink: v.RunLink,
+	}
+	if aliases {
+		w.Aliases = v.Aliases
+	}
+	return w
+}
+
+// viewVersion answers with the version that fn finds.
+func (s *Server) viewVersion(ctx context.Context, fn func(*store.Tx) (*lineage.ModelVersion, error)) (any, error) {
+	return answerVersion(ctx, s.db.View, fn)
+}
+
+// changeVersion answers with the version that fn makes or changes.
+func (s *Server) changeVersion(ctx context.Context, fn func(*store.Tx) (*lineage.ModelVersion, error)) (any, error) {
+	return answerVersion(ctx, s.db.Update, fn)
+}
+
+func answerVersion(ctx context.Context, run func(context.Context, func(*store.Tx) error) error, fn func(*store.Tx) (*lineage.ModelVersion, error)) (any, error) {
+	var v *lineage.ModelVersion
+	err := run(ctx, func(tx *store.Tx) (err error) {
+		v, err = fn(tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return versionAnswer{newWireVersion(v, true)}, nil
+}
+
+func (s *Server) createVersion(ctx context.Context, a args) (any, error) {
+	name := a.need("name")
+	n := lineage.NewVersion{
+		Source: a.need("source"), RunID: a.str("run_id"), Tags: a.tags("tags"), RunLink: a.str("run_link"),
+		Description: a.str("description"), ModelID: a.str("model_id"),
+	}
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	if err := s.checkSource(ctx, &n); err != nil {
+		return nil, err
+	}
+	return s.changeVersion(ctx, func(tx *store.Tx) (*lineage.ModelVersion, error) {
+		return lineage.CreateVersion(tx, nowMs(), name, n)
+	})
+}
+
+func (s *Server) updateVersion(ctx context.Context, a args) (any, error) {
+	name, version, description := a.need("name"), a.version(), a.str("description")
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	return s.changeVersion(ctx, func(tx *store.Tx) (*lineage.ModelVersion, error) {
+		return lineage.UpdateVersion(tx, nowMs(), name, version, description)
+	})
+}
+
+func (s *Server) deleteVersion(ctx context.Context, a args) (any, error) {
+	name, version := a.need("name"), a.version()
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.DeleteVersion(tx, nowMs(), name, version) })
+}
+
+func (s *Server) getVersion(ctx context.Context, a args) (any, error) {
+	name, version := a.need("name"), a.version()
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	return s.viewVersion(ctx, func(tx *store.Tx) (*lineage.ModelVersion, error) { return lineage.GetVersion(tx, name, version) })
+}
+
+func (s *Server) downloadURI(ctx context.Context, a args) (any, error) {
+	name, version := a.need("name"), a.version()
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	answer := struct {
+		URI string `json:"artifact_uri"`
+	}{}
+	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
+		answer.URI, err = lineage.DownloadURI(tx, name, version)
+		return err
+	})
+	return answer, err
+}
+
+func (s *Server) transitionStage(ctx context.Context, a args) (any, error) {
+	name, version, stage, archive := a.need("name"), a.version(), a.need("stage"), a.bool("archive_existing_versions")
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	return s.changeVersion(ctx, func(tx *store.Tx) (*lineage.ModelVersion, error) {
+		return lineage.Transition(tx, nowMs(), name, version, stage, archive)
+	})
+}
+
+func (s *Server) setVersionTag(ctx context.Context, a args) (any, error) {
+	name, version, t := a.need("name"), a.version(), lineage.Tag{Key: a.need("key"), Value: a.str("value")}
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.SetVersionTag(tx, name, version, t) })
+}
+
+func (s *Server) deleteVersionTag(ctx context.Context, a args) (any, error) {
+	name, version, key := a.need("name"), a.version(), a.need("key")
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.DeleteVersionTag(tx, name, version, key) })
+}
+
+func (s *Server) latestVersions(ctx context.Context, a args) (any, error) {
+	name, stages := a.need("name"), a.strs("stages")
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	var answer versionsAnswer
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		found, err := lineage.LatestVersions(tx, name, stages)
+		for _, v := range found {
+			answer.Versions = append(answer.Versions, newWireVersion(v, false))
+		}
+		return err
+	})
+	return answer, err
+}
+
+func (s *Server) searchVersions(ctx context.Context, a args) (any, error) {
+	limit, offset := a.cappedResults(10_000, 200_000), a.offset()
+	filter, clauses := a.str("filter"), a.strs("order_by")
+	if limit < 0 {
+		a.fail(badRequest("Invalid value %d for parameter 'max_results' supplied. It must be a positive integer", limit))
+	}
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	f, order, err := parseSearch(query.ModelVersions, filter, clauses)
+	if err != nil {
+		return nil, err
+	}
+	var found []*lineage.ModelVersion
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		for v, err := range lineage.Versions(tx) {
+			if err != nil {
+				return err
+			}
+			if (!isPrompt(v) || f.WantsPrompts()) && f.Match((*versionRow)(v)) {
+				found = append(found, v)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(found, func(a, b *lineage.ModelVersion) int { return order.Compare((*versionRow)(a), (*versionRow)(b)) })
+	found, next := cut(found, offset, limit)
+	answer := versionsAnswer{Next: next}
+	for _, v := range found {
+		answer.Versions = append(answer.Versions, newWireVersion(v, false))
+	}
+	return answer, nil
+}
+
+const tagPrompt = "mlflow.prompt.is_prompt"
+
+func isPrompt(v *lineage.ModelVersion) bool {
+	is, _ := lineage.FindTag(v.Tags, tagPrompt)
+	return is == "true"
+}
+
+// versionRow is a model version as a filter sees it.
+type versionRow lineage.ModelVersion
+
+// Field implements [query.Row].
+func (r *versionRow) Field(e query.Entity, key string) query.Value {
+	if e == query.Tag {
+		return tagValue(r.Tags, key)
+	}
+	switch key {
+	case "name":
+		return query.Str(r.Model)
+	case "version_number":
+		return query.Int(int64(r.Version))
+	case "run_id":
+		return query.Str(r.RunID)
+	case "source_path":
+		return query.Str(r.Source)
+	case "creation_timestamp":
+		return query.Int(r.CreatedAt)
+	case "last_updated_timestamp":
+		return query.Int(r.UpdatedAt)
+	}
+	return query.Missing()
+}
+
+// Datasets implements [query.Row].
+func (r *versionRow) Datasets() []query.Dataset { return nil }
