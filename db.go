@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -153,6 +154,24 @@ func (db *DB) View(ctx context.Context, fn func(*store.Tx) error) error {
 	}
 	defer done()
 	return s.View(ctx, fn)
+}
+
+// viewSeq iterates over what each passes to its function, on a snapshot. each
+// stops without an error when the function returns false.
+func viewSeq[T any](ctx context.Context, db *DB, each func(tx *store.Tx, yield func(T) bool) error) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		stopped := false
+		err := db.View(ctx, func(tx *store.Tx) error {
+			return each(tx, func(v T) bool {
+				stopped = !yield(v, nil)
+				return !stopped
+			})
+		})
+		if err != nil && !stopped {
+			var none T
+			yield(none, err)
+		}
+	}
 }
 
 // Update runs fn in a transaction that is synced when Update returns nil, for

@@ -246,22 +246,16 @@ func (r *experimentRow) experiment(tx *store.Tx, ord uint32, id string) (*Experi
 // Experiments iterates over all experiments, deleted ones included, in the
 // order of their creation.
 func (db *DB) Experiments(ctx context.Context) iter.Seq2[*Experiment, error] {
-	return func(yield func(*Experiment, error) bool) {
-		stopped := errors.New("stopped")
-		err := db.View(ctx, func(tx *store.Tx) error {
-			last, err := tx.LastOrd(kindExperiment)
-			for ord := uint32(1); err == nil && ord <= last; ord++ {
-				var e *Experiment
-				if e, err = experimentAt(tx, ord); err == nil && !yield(e, nil) {
-					return stopped
-				}
+	return viewSeq(ctx, db, func(tx *store.Tx, yield func(*Experiment) bool) error {
+		last, err := tx.LastOrd(kindExperiment)
+		for ord := uint32(1); err == nil && ord <= last; ord++ {
+			var e *Experiment
+			if e, err = experimentAt(tx, ord); err == nil && !yield(e) {
+				break
 			}
-			return err
-		})
-		if err != nil && err != stopped {
-			yield(nil, err)
 		}
-	}
+		return err
+	})
 }
 
 // RenameExperiment gives an active experiment another name. [ErrExists] when

@@ -71,21 +71,12 @@ func (db *DB) PromoteModel(ctx context.Context, name string, version int, stage 
 
 // Models iterates over the registered models in the order of their creation.
 func (db *DB) Models(ctx context.Context) iter.Seq2[*lineage.RegisteredModel, error] {
-	return func(yield func(*lineage.RegisteredModel, error) bool) {
-		stopped := errors.New("stopped")
-		err := db.View(ctx, func(tx *store.Tx) error {
-			for m, err := range lineage.Models(tx) {
-				if err != nil {
-					return err
-				}
-				if !yield(m, nil) {
-					return stopped
-				}
+	return viewSeq(ctx, db, func(tx *store.Tx, yield func(*lineage.RegisteredModel) bool) error {
+		for m, err := range lineage.Models(tx) {
+			if err != nil || !yield(m) {
+				return err
 			}
-			return nil
-		})
-		if err != nil && err != stopped {
-			yield(nil, err)
 		}
-	}
+		return nil
+	})
 }

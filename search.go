@@ -57,20 +57,20 @@ func (db *DB) Search(ctx context.Context, filter string, opt *SearchOptions) ite
 			yield(nil, err)
 			return
 		}
-		stopped := errors.New("stopped")
+		stopped := false
 		err = s.View(ctx, func(tx *store.Tx) error {
 			for _, run := range found {
 				data, err := loadRunAt(ctx, s, tx, run)
 				if err != nil {
 					return err
 				}
-				if !yield(data, nil) {
-					return stopped
+				if stopped = !yield(data, nil); stopped {
+					return nil
 				}
 			}
 			return nil
 		})
-		if err != nil && err != stopped {
+		if err != nil && !stopped {
 			yield(nil, err)
 		}
 	}

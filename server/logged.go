@@ -333,14 +333,19 @@ func (r *loggedRow) Field(e query.Entity, key string) query.Value {
 	case "model_type":
 		return query.Str(r.model.ModelType)
 	case "status":
+		if r.model.Status == lineage.LoggedFailed {
+			return query.Str("FAILED") // MLflow's other name of it
+		}
 		return query.Str(r.model.Status)
+	case "artifact_location":
+		return query.Str(r.model.ArtifactURI)
 	case "source_run_id":
 		return query.Str(r.model.SourceRunID)
 	case "experiment_id":
 		return query.Str(r.model.ExperimentID)
-	case "creation_timestamp":
+	case "creation_timestamp_ms":
 		return query.Int(r.model.CreatedAt)
-	case "last_updated_timestamp":
+	case "last_updated_timestamp_ms":
 		return query.Int(r.model.UpdatedAt)
 	}
 	return query.Missing()

@@ -169,7 +169,7 @@ func (r *modelRow) Field(e query.Entity, key string) query.Value {
 		return query.Str(r.Name)
 	case "creation_timestamp":
 		return query.Int(r.CreatedAt)
-	case "timestamp", "last_updated_timestamp":
+	case "last_updated_timestamp":
 		return query.Int(r.UpdatedAt)
 	}
 	return query.Missing()

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,7 +58,7 @@ func metricTable(all []runstone.MetricSummary) *table {
 func (a *app) metricsHistory() *cobra.Command {
 	var asCSV bool
 	var steps string
-	var buckets int
+	var ranges int
 	cmd := &cobra.Command{
 		Use: "history RUN METRIC", Short: "Print the points of a metric", Args: cobra.ExactArgs(2),
 		Long: `Print every point of a metric, by time, then step, then value.
@@ -74,8 +75,8 @@ the greatest value, so that no spike is lost.`,
 				return err
 			}
 			down := cmd.Flags().Changed("downsample")
-			if down && (buckets < 1 || buckets > 1_000_000) {
-				return usagef("--downsample takes 1 to 1000000, not %d", buckets)
+			if down && (ranges < 1 || ranges > 1_000_000) {
+				return usagef("--downsample takes 1 to 1000000, not %d", ranges)
 			}
 			if asCSV && a.json {
 				return usagef("--csv and --json exclude each other")
@@ -90,7 +91,7 @@ the greatest value, so that no spike is lost.`,
 				}
 				w := a.rowWriter(asCSV)
 				if down {
-					err = downsample(ctx, db, run.ID, args[1], r, buckets, w)
+					err = downsample(ctx, db, run.ID, args[1], r, ranges, w)
 				} else {
 					err = history(ctx, db, run.ID, args[1], r, w)
 				}
@@ -104,7 +105,7 @@ the greatest value, so that no spike is lost.`,
 	f := cmd.Flags()
 	f.BoolVar(&asCSV, "csv", false, "print CSV with all digits and times in Unix ms")
 	f.StringVar(&steps, "steps", "", "only steps FROM:TO, both included; either may be left out")
-	f.IntVar(&buckets, "downsample", 0, "divide the steps into at most so many ranges")
+	f.IntVar(&ranges, "downsample", 0, "divide the steps into at most so many ranges")
 	return cmd
 }
 
@@ -152,7 +153,7 @@ func downsample(ctx context.Context, db *runstone.DB, run, metric string, r runs
 	if err := w.head("from", "to", "count", "nan", "first", "last", "min", "max"); err != nil {
 		return err
 	}
-	found, err := db.Downsample(ctx, run, metric, r, n)
+	found, err := buckets(ctx, db, run, metric, r, n)
 	if err != nil {
 		return err
 	}
@@ -167,6 +168,15 @@ func downsample(ctx context.Context, db *runstone.DB, run, metric string, r runs
 		}
 	}
 	return nil
+}
+
+// buckets is DB.Downsample, for which the range 0:0 is all steps.
+func buckets(ctx context.Context, db *runstone.DB, run, metric string, r runstone.StepRange, n int) ([]runstone.Bucket, error) {
+	if r != (runstone.StepRange{}) {
+		return db.Downsample(ctx, run, metric, r, n)
+	}
+	found, err := db.Downsample(ctx, run, metric, runstone.StepRange{From: -1, To: 0}, 2)
+	return slices.DeleteFunc(found, func(b runstone.Bucket) bool { return b.From < 0 }), err
 }
 
 // millis is a time in Unix ms, which people see as a date.

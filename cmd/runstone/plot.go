@@ -105,7 +105,7 @@ func loadCurves(ctx context.Context, db *runstone.DB, runs, metrics []string, r 
 			if err := findMetric(ctx, db, run.ID, metric); err != nil {
 				return nil, err
 			}
-			buckets, err := db.Downsample(ctx, run.ID, metric, r, max(1, width/2))
+			found, err := buckets(ctx, db, run.ID, metric, r, max(1, width/2))
 			if err != nil {
 				return nil, err
 			}
@@ -113,8 +113,8 @@ func loadCurves(ctx context.Context, db *runstone.DB, runs, metrics []string, r 
 			if len(runs) > 1 {
 				c.name = metric + " " + shortID(run.ID)
 			}
-			for i := range buckets {
-				c.Points = append(c.Points, corners(&buckets[i])...)
+			for i := range found {
+				c.Points = append(c.Points, corners(&found[i])...)
 			}
 			curves = append(curves, c)
 		}

@@ -111,7 +111,7 @@ func (c *csvRows) record() ([]string, int, error) {
 	rec, err := c.csv.Read()
 	var bad *csv.ParseError
 	if errors.As(err, &bad) {
-		return nil, 0, badLine(bad.Line, "%v", bad.Err)
+		return nil, 0, badLine(bad.StartLine, "%v", bad.Err)
 	}
 	if err != nil {
 		return nil, 0, err
