@@ -52,7 +52,7 @@ func (o *runFields) apply(tx *store.Tx) error {
 		}
 	}
 	for _, t := range o.Tags {
-		if t.Key == TagRunName && t.Value != row.Name {
+		if t.Key == TagRunName && t.Value != "" && t.Value != row.Name {
 			row.Name = t.Value
 			if err := tx.Save(runKey(run), 1, row); err != nil {
 				return err

@@ -28,6 +28,7 @@ var children = map[string]func(args []string) error{
 	"lister":  childLister,
 	"checker": childChecker,
 	"filler":  childFiller,
+	"opener":  childOpener,
 }
 
 func TestMain(m *testing.M) {

@@ -394,7 +394,7 @@ func childFiller(args []string) error {
 		return nil
 	}
 	if err = log(50_000_000); !errors.Is(err, ErrNoSpace) {
-		return fmt.Errorf("at step %d: expected ErrNoSpace, got %v", step, err)
+		return fmt.Errorf("at step %d: expected ErrNoSpace, got %w", step, err)
 	}
 	if _, err := db.Run(ctx, run.ID()); err != nil {
 		return fmt.Errorf("read on the full disk: %w", err)
@@ -461,10 +461,27 @@ func TestOpenRefusals(t *testing.T) {
 	require.ErrorIs(t, err, ErrNotDatabase)
 	_, err = Open(t.TempDir(), &Options{ReadOnly: true})
 	require.ErrorIs(t, err, ErrNotDatabase)
-	if os.Geteuid() != 0 {
-		locked := t.TempDir()
-		require.NoError(t, os.Chmod(locked, 0o500))
-		_, err = Open(filepath.Join(locked, "db"), nil)
-		require.ErrorIs(t, err, fs.ErrPermission)
+	locked := t.TempDir()
+	require.NoError(t, os.Chmod(locked, 0o500))
+	cmd := child(t, "opener", filepath.Join(locked, "db"))
+	asNobody(t, cmd, filepath.Dir(locked))
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	require.Equal(t, "permission denied, locked false\n", string(out))
+	left, err := os.ReadDir(locked)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+// childOpener says how opening a directory for writing fails: DIR.
+func childOpener(args []string) error {
+	db, err := Open(args[0], nil)
+	if err == nil {
+		return errors.Join(errors.New("opened"), db.Close())
 	}
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	fmt.Printf("permission denied, locked %v\n", errors.Is(err, ErrLocked))
+	return nil
 }

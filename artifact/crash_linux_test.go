@@ -199,11 +199,11 @@ func fullChild(dir string) error {
 	for _, name := range []string{"run/keep", "run/new", "new/dir/file"} {
 		_, err := r.Put(ctx, Path{name}, bytes.NewReader(make([]byte, 1<<20)), PutOptions{})
 		if !errors.Is(err, want) {
-			return fmt.Errorf("put %s on a full disk: %v", name, err)
+			return fmt.Errorf("put %s on a full disk: %w", name, err)
 		}
 		entries, err := os.ReadDir(root)
 		if err != nil || len(entries) != 1 {
-			return fmt.Errorf("left behind: %v %v", entries, err)
+			return fmt.Errorf("left behind: %v %w", entries, err)
 		}
 	}
 	// The space is free again, and what was there is whole.

@@ -1,6 +1,7 @@
 package artifact
 
 import (
+	"errors"
 	"strings"
 	"unicode/utf8"
 )
@@ -261,8 +262,9 @@ func parseBelow(s string) (Path, string) {
 		return Path{}, "empty segment"
 	}
 	p, err := ParsePath(strings.TrimSuffix(s, "/"))
-	if err != nil {
-		return Path{}, err.(*PathError).Reason
+	var bad *PathError
+	if errors.As(err, &bad) {
+		return Path{}, bad.Reason
 	}
 	return p, ""
 }

@@ -38,7 +38,7 @@ func (a *app) main(ctx context.Context, args []string) int {
 	root.SetIn(a.in)
 	root.SetOut(a.stdout)
 	root.SetErr(a.err)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if ferr := a.stdout.Flush(); err == nil {
 		err = ferr
 	}
@@ -46,7 +46,7 @@ func (a *app) main(ctx context.Context, args []string) int {
 		return exitOK
 	}
 	if !a.started {
-		err = asUsage(err)
+		err = badArgs(cmd, err)
 	}
 	if ctx.Err() != nil && isCanceled(err) {
 		err = errInterrupted
@@ -104,6 +104,14 @@ const exitLong = `The exit code says how a call went, for scripts:
 
 An error is one line on stderr that also says what to do next. With --json it
 is an object {"error": {"code", "exit", "message", "next"}}.`
+
+// badArgs is a mistake in the arguments of cmd.
+func badArgs(cmd *cobra.Command, err error) error {
+	if f := (*fault)(nil); errors.As(err, &f) {
+		return err
+	}
+	return &fault{code: exitUsage, msg: err.Error(), hint: "usage: " + cmd.UseLine(), cause: err}
+}
 
 // prepare makes cmd and those below it tell mistakes in the arguments from
 // errors of the work.

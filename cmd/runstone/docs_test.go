@@ -84,6 +84,10 @@ func flagTable(flags *pflag.FlagSet) string {
 			name = "-" + f.Shorthand + ", " + name
 		}
 		kind, usage := pflag.UnquoteUsage(f)
+		switch kind {
+		case "stringArray", "strings":
+			kind = "string"
+		}
 		if kind != "" {
 			name += " " + kind
 		}

@@ -113,13 +113,25 @@ func loadCurves(ctx context.Context, db *runstone.DB, runs, metrics []string, r 
 			if len(runs) > 1 {
 				c.name = metric + " " + shortID(run.ID)
 			}
-			for i := range found {
-				c.Points = append(c.Points, corners(&found[i])...)
-			}
+			c.Points = append(c.Points, outline(found)...)
 			curves = append(curves, c)
 		}
 	}
 	return curves, nil
+}
+
+// outline is the extreme points of each bucket, and the ends of the curve.
+func outline(found []runstone.Bucket) []vertex {
+	if len(found) == 0 {
+		return nil
+	}
+	first, last := &found[0].First, &found[len(found)-1].Last
+	out := []vertex{{first.Step, number(first.Value)}}
+	for i := range found {
+		out = append(out, corners(&found[i])...)
+	}
+	out = append(out, vertex{last.Step, number(last.Value)})
+	return slices.Compact(out)
 }
 
 // corners are the extreme points of a bucket in the order of their steps.

@@ -188,10 +188,11 @@ type lineLogger struct {
 	run     *runstone.Run
 	batches map[string]*lineBatch // by names
 	key     []byte
-	waiting int64 // rows in batches
-	held    int64 // points in batches
-	lines   int64 // logged
-	points  int64 // logged
+	waiting int64     // rows in batches
+	held    int64     // points in batches
+	lines   int64     // logged
+	points  int64     // logged
+	shown   time.Time // when progress was
 }
 
 // logAll logs the rows of in until its end or a bad one.
@@ -333,9 +334,11 @@ func (l *lineLogger) flush(ctx context.Context) error {
 
 // progress shows a person how far it is.
 func (l *lineLogger) progress(last bool) {
-	if !l.a.watched() {
+	now := time.Now()
+	if !l.a.watched() || !last && now.Sub(l.shown) < batchDelay {
 		return
 	}
+	l.shown = now
 	end := ""
 	if last {
 		end = "\n"

@@ -200,7 +200,7 @@ func (f *files) checkLogs(opt *Options) (drop []string, used bool, err error) {
 			continue
 		}
 		m, err := scanLog(b, nil)
-		if err != nil && (!opt.AllowTornLog || err == errLogHead) {
+		if err != nil && (!opt.AllowTornLog || errors.Is(err, errLogHead)) {
 			return nil, false, f.bad(name, "at byte %d: %v", m.end, err)
 		}
 		used = used || m.first != 0

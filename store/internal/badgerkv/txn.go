@@ -96,7 +96,7 @@ func (x *txn) Scan(lo, hi []byte, reverse bool, yield func(key, value []byte) bo
 			return nil
 		}
 		if err := item.Value(each); err != nil {
-			if err == errStop {
+			if errors.Is(err, errStop) {
 				return nil
 			}
 			return translate(err)

@@ -2,6 +2,7 @@ package block
 
 import (
 	"encoding/csv"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -36,7 +37,7 @@ func readCorpus(t testing.TB, path string) []series {
 	byName := map[string]int{}
 	for {
 		line, err := r.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return all
 		}
 		require.NoError(t, err)
