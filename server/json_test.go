@@ -15,11 +15,11 @@ func TestParseJSON(t *testing.T) {
 		`{"b": 1, "a": [true, null, -0.5e3]}`:     `{"a":[true,null,-500.0],"b":1}`,
 		`[NaN, Infinity, -Infinity]`:              `[NaN,Infinity,-Infinity]`,
 		`"\u00e9\ud83e\uddec\ud800x\/\b\"\u0000"`: `"\u00e9\ud83e\uddec\ufffdx/\b\"\u0000"`,
-		`"é🧬"`:                                    `"\u00e9\ud83e\uddec"`,
-		` [ ] `:                                   `[]`,
-		`{}`:                                      `{}`,
-		`1e400`:                                   `Infinity`,
-		`12345678901234567890`:                    `12345678901234567890`,
+		`"é🧬"`:                 `"\u00e9\ud83e\uddec"`,
+		` [ ] `:                `[]`,
+		`{}`:                   `{}`,
+		`1e400`:                `Infinity`,
+		`12345678901234567890`: `12345678901234567890`,
 		`[1.0, 1e16, 1e-5, 5e-324, 123456789.25]`: `[1.0,1e+16,1e-05,5e-324,123456789.25]`,
 	} {
 		v, err := parseJSON([]byte(in))

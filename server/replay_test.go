@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -102,9 +103,12 @@ func (p *replay) play(t *testing.T, x *exchange) {
 	}
 	header = append(header, "Content-Type", contentType)
 	w := p.b.do(x.Method, path, body, header...)
+	if strings.Contains(x.Path, "create") || strings.HasSuffix(x.Path, "logged-models") || x.Method == "PATCH" {
+		time.Sleep(2 * time.Millisecond) // searches order by time, which has milliseconds
+	}
 	what := fmt.Sprintf("[%s] %s %s %s\n%s", x.Label, x.Method, path, body, w.Body)
 	require.Equal(t, x.Status, w.Code, what)
-	require.Less(t, w.Code, 502, what)
+	require.NotEqual(t, 500, w.Code, what)
 	switch {
 	case x.Any:
 	case x.Text != nil:

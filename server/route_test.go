@@ -68,7 +68,7 @@ func TestEveryRoute(t *testing.T) {
 		{"GET /experiments/get", "/experiments/get?experiment_id=0", "", "?experiment_id=x", 400, "must be a valid integer"},
 		{"GET /experiments/get-by-name", "/experiments/get-by-name?experiment_name=e", "", "?experiment_name=zz", 404, "Could not find experiment with name 'zz'"},
 		{"GET /experiments/search", "/experiments/search?max_results=5", "", "?max_results=0", 400, "positive integer"},
-		{"POST /experiments/search", "/experiments/search", `{}`, `{"filter": "x ="}`, 400, "Invalid clause(s)"},
+		{"POST /experiments/search", "/experiments/search", `{}`, `{"filter": "name ="}`, 400, "Invalid clause(s)"},
 		{"POST /experiments/set-experiment-tag", "/experiments/set-experiment-tag", `{"experiment_id": "0", "key": "k", "value": "v"}`, `{"experiment_id": "0"}`, 400, "'key'"},
 		{"POST /experiments/delete-experiment-tag", "/experiments/delete-experiment-tag", `{"experiment_id": "0", "key": "k"}`, `{"experiment_id": "0", "key": "k"}`, 404, "No tag with name: k"},
 		{"POST /experiments/delete", "/experiments/delete", `{"experiment_id": "0"}`, `{"experiment_id": "0"}`, 404, "No Experiment with id=0 exists"},
@@ -144,9 +144,7 @@ func TestEveryRoute(t *testing.T) {
 	for _, c := range cases {
 		method, _, _ := strings.Cut(c.route, " ")
 		path, bad := fill(c.path), fill(c.bad)
-		if path != "" && path[0] == '/' && !strings.HasPrefix(path, "/api/") && !strings.HasPrefix(path, "/ajax-api/") && method+" "+strings.Split(path, "?")[0] != c.route {
-			path = api + path
-		} else if path != "" && !frontRoute(c.route) && !strings.HasPrefix(path, "/api/") && !strings.HasPrefix(path, "/ajax-api/") {
+		if path != "" && !frontRoute(c.route) && !strings.HasPrefix(path, "/api/") && !strings.HasPrefix(path, "/ajax-api/") {
 			path = api + path
 		}
 		asked[c.route] = true
