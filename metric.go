@@ -65,8 +65,11 @@ func existingRun(ctx context.Context, s *store.Store, run string) (ord uint32, e
 	return ord, err
 }
 
-// StepRange is a range of steps, both ends included. The zero value is all.
+// StepRange is a range of steps, both ends included.
 type StepRange struct{ From, To int64 }
+
+// AllSteps returns the range of every step there can be.
+func AllSteps() StepRange { return StepRange{math.MinInt64, math.MaxInt64} }
 
 // Downsample divides the metric's steps in the range into at most buckets
 // ranges of one width and returns those that have points: count, first, last,
@@ -81,9 +84,6 @@ func (db *DB) Downsample(ctx context.Context, run, metric string, r StepRange, b
 	ord, err := existingRun(ctx, s, run)
 	if err != nil {
 		return nil, err
-	}
-	if r == (StepRange{}) {
-		r = StepRange{math.MinInt64, math.MaxInt64}
 	}
 	sums, err := s.Summaries(ctx, ord)
 	if err != nil {

@@ -94,8 +94,9 @@ func FuzzRequest(f *testing.F) {
 	for _, s := range []string{`{"run_id": "x", "metrics": [{"key": "a", "value": "NaN", "timestamp": 1}]}`, `{"run_id": "x", "tags": [{"key": 5}], "params": {}}`} {
 		f.Add(s)
 	}
+	b := newBench(f, nil)
 	f.Fuzz(func(t *testing.T, body string) {
-		b := newBench(t, nil)
+		b := &bench{t, b.db, b.s}
 		for _, path := range []string{"/runs/log-batch", "/runs/search", "/runs/create", "/logged-models/search", "/runs/log-inputs"} {
 			w := b.do("POST", api+path, body, "Content-Type", "application/json")
 			require.Less(t, w.Code, 500, "%s: %s", path, w.Body)

@@ -17,12 +17,12 @@ const api = "/api/2.0/mlflow"
 
 // bench is a server over a database of its own.
 type bench struct {
-	t  *testing.T
+	t  testing.TB
 	db *runstone.DB
 	s  *Server
 }
 
-func newBench(t *testing.T, opt *Options) *bench {
+func newBench(t testing.TB, opt *Options) *bench {
 	t.Helper()
 	db, err := runstone.Open(t.TempDir(), &runstone.Options{NoSystemInfo: true})
 	require.NoError(t, err)

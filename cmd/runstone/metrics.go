@@ -5,7 +5,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -111,7 +110,7 @@ the greatest value, so that no spike is lost.`,
 
 // parseSteps reads FROM:TO.
 func parseSteps(s string) (runstone.StepRange, error) {
-	r := runstone.StepRange{From: math.MinInt64, To: math.MaxInt64}
+	r := runstone.AllSteps()
 	if s == "" {
 		return r, nil
 	}
@@ -153,7 +152,7 @@ func downsample(ctx context.Context, db *runstone.DB, run, metric string, r runs
 	if err := w.head("from", "to", "count", "nan", "first", "last", "min", "max"); err != nil {
 		return err
 	}
-	found, err := buckets(ctx, db, run, metric, r, n)
+	found, err := db.Downsample(ctx, run, metric, r, n)
 	if err != nil {
 		return err
 	}
@@ -168,15 +167,6 @@ func downsample(ctx context.Context, db *runstone.DB, run, metric string, r runs
 		}
 	}
 	return nil
-}
-
-// buckets is DB.Downsample, for which the range 0:0 is all steps.
-func buckets(ctx context.Context, db *runstone.DB, run, metric string, r runstone.StepRange, n int) ([]runstone.Bucket, error) {
-	if r != (runstone.StepRange{}) {
-		return db.Downsample(ctx, run, metric, r, n)
-	}
-	found, err := db.Downsample(ctx, run, metric, runstone.StepRange{From: -1, To: 0}, 2)
-	return slices.DeleteFunc(found, func(b runstone.Bucket) bool { return b.From < 0 }), err
 }
 
 // millis is a time in Unix ms, which people see as a date.

@@ -105,7 +105,7 @@ func loadCurves(ctx context.Context, db *runstone.DB, runs, metrics []string, r 
 			if err := findMetric(ctx, db, run.ID, metric); err != nil {
 				return nil, err
 			}
-			found, err := buckets(ctx, db, run.ID, metric, r, max(1, width/2))
+			found, err := db.Downsample(ctx, run.ID, metric, r, max(1, width/2))
 			if err != nil {
 				return nil, err
 			}
