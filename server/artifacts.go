@@ -356,7 +356,11 @@ type slowReader struct {
 
 func (s *slowReader) Read(b []byte) (int, error) {
 	_ = s.c.SetReadDeadline(time.Now().Add(bodyTimeout)) // tests have no deadlines
-	return s.r.Read(b)
+	n, err := s.r.Read(b)
+	if err != nil { // net/http would cancel the request when the deadline passes
+		_ = s.c.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }
 
 // slowWriter is the same for an answer.

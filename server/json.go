@@ -71,8 +71,9 @@ func parseJSON(b []byte) (value, error) {
 }
 
 type parser struct {
-	s  string
-	at int
+	s     string
+	at    int
+	width int // members of the last object: lists hold objects of one shape
 }
 
 func (p *parser) blank() {
@@ -123,6 +124,9 @@ var words = [...]value{
 	{kind: kindFloat, text: "NaN"}, {kind: kindFloat, text: "Infinity"}, {kind: kindFloat, text: "-Infinity"},
 }
 
+// maxWidth bounds the guess at an object's members.
+const maxWidth = 16
+
 func (p *parser) object(depth int) (value, error) {
 	v := value{kind: kindObject}
 	p.at++
@@ -146,8 +150,12 @@ func (p *parser) object(depth int) (value, error) {
 		if err != nil {
 			return v, err
 		}
+		if v.members == nil {
+			v.members = make([]member, 0, max(p.width, 1))
+		}
 		v.members = append(v.members, member{name, x})
 		if done, err := p.more('}'); done || err != nil {
+			p.width = min(len(v.members), maxWidth)
 			return v, err
 		}
 	}

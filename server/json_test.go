@@ -103,3 +103,21 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// TestMetricList compares the fast writer with the plain one.
+func TestMetricList(t *testing.T) {
+	type list struct {
+		Metrics []wireMetric `json:"metrics,omitempty"`
+		Next    string       `json:"next_page_token,omitempty"`
+	}
+	metrics := []wireMetric{
+		{Key: "a\"b", Value: 0.5, Time: 1, Step: -2},
+		{Key: "a", Value: number(math.NaN()), Run: "r"},
+		{Key: "a", Value: number(math.Inf(-1)), Time: math.MaxInt64, Step: math.MinInt64, Run: "r"},
+	}
+	for _, l := range []list{{}, {Next: "x"}, {Metrics: metrics}, {Metrics: metrics, Next: "x"}, {Metrics: metrics[:1]}} {
+		want, err := json.MarshalIndent(l, "", "  ")
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(metricList(l.Metrics, l.Next)))
+	}
+}

@@ -234,7 +234,6 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, rt *route, param
 	defer func() { <-s.slots }()
 	// A ResponseWriter without deadlines, as tests have, is as good.
 	c := http.NewResponseController(w)
-	_ = c.SetReadDeadline(time.Now().Add(bodyTimeout))
 	_ = c.SetWriteDeadline(time.Now().Add(answerTimeout))
 	if rt.raw != nil {
 		rest := ""
@@ -244,7 +243,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, rt *route, param
 		rt.raw(s, w, r, rest)
 		return
 	}
+	_ = c.SetReadDeadline(time.Now().Add(bodyTimeout))
 	a, err := readArgs(w, r, rt.limit)
+	_ = c.SetReadDeadline(time.Time{}) // net/http would cancel the request when it passes
 	if err != nil {
 		s.writeError(w, r, err, false)
 		return

@@ -187,8 +187,16 @@ func latestMetrics(sums []runstone.MetricSummary) []wireMetric {
 // empty is the answer of requests that return nothing.
 type empty struct{}
 
+// prepared is an answer that is JSON already.
+type prepared []byte
+
 // writeJSON answers with a message, indented by two blanks as MLflow does.
 func (s *Server) writeJSON(w http.ResponseWriter, r *http.Request, v any) {
+	if b, ok := v.(prepared); ok {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(b) // the client may have gone
+		return
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

@@ -1,0 +1,60 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/runstonedb/runstone"
+)
+
+// BenchmarkLogBatch logs 1,000 points of one metric in a request.
+func BenchmarkLogBatch(b *testing.B) {
+	s := newBench(b, nil)
+	run := s.run()
+	var points []string
+	for i := range 1000 {
+		points = append(points, fmt.Sprintf(`{"key": "loss", "value": %v, "timestamp": %d, "step": %d}`, 1/float64(i+1), 1e12+i, i))
+	}
+	body := fmt.Sprintf(`{"run_id": "%s", "metrics": [%s]}`, run, strings.Join(points, ", "))
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		require.Equal(b, 200, s.do("POST", api+"/runs/log-batch", body).Code)
+	}
+}
+
+// BenchmarkHistory reads a metric of 25,000 points.
+func BenchmarkHistory(b *testing.B) {
+	s := newBench(b, nil)
+	run := s.run()
+	batch := runstone.Batch{}
+	for i := range 25_000 {
+		batch.Metrics = append(batch.Metrics, runstone.Metric{Name: "loss", Value: 1 / float64(i+1), Step: int64(i), Time: int64(i)})
+	}
+	require.NoError(b, s.db.LogBatch(context.Background(), run, batch))
+	b.ReportAllocs()
+	for b.Loop() {
+		require.Equal(b, 200, s.do("GET", api+"/metrics/get-history?run_id="+run+"&metric_key=loss", "").Code)
+	}
+}
+
+// BenchmarkSearch reads a page of 100 runs out of 1,000.
+func BenchmarkSearch(b *testing.B) {
+	s := newBench(b, nil)
+	for i := range 1000 {
+		run := s.run()
+		require.NoError(b, s.db.LogBatch(context.Background(), run, runstone.Batch{
+			Metrics: []runstone.Metric{{Name: "loss", Value: float64(i), Time: 1}},
+			Params:  []runstone.KV{{Key: "lr", Value: fmt.Sprint(i)}},
+		}))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		w := s.do("POST", api+"/runs/search", `{"experiment_ids": ["0"], "filter": "metrics.loss < 500", "max_results": 100}`)
+		require.Equal(b, 200, w.Code)
+	}
+}
