@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/user"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/runstonedb/runstone/store"
@@ -32,7 +33,15 @@ type Run struct {
 	mu     sync.Mutex
 	series *store.Series // nil when the database is shared
 	sets   []*metricSet
+	last   columnSet // of the last Append
 	ended  bool
+}
+
+// columnSet is where the columns of an Append go.
+type columnSet struct {
+	names  []string
+	order  []int // of names, sorted
+	groups []pointGroup
 }
 
 // pointGroup is where the points of a set of series go: the database itself or
@@ -295,26 +304,15 @@ func (r *Run) Append(ctx context.Context, c Columns) error {
 			return invalid("Timestamp must be a nonnegative long (64-bit integer), not %d", at)
 		}
 	}
-	order := make([]int, len(c.Names))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int { return compareNames(c.Names[a], c.Names[b]) })
-	series, values := make([]store.SeriesName, len(order)), make([][]float64, len(order))
-	for k, i := range order {
-		if err := CheckKey(c.Names[i], "Metric name", "name"); err != nil {
-			return err
-		}
-		if k > 0 && c.Names[i] == series[k-1].Metric {
-			return invalid("metric %q twice in one call", c.Names[i])
-		}
-		series[k].Metric, values[k] = c.Names[i], c.Values[i]
-	}
-	groups, err := r.groupsFor(ctx, series)
+	set, err := r.columnSet(ctx, c.Names)
 	if err != nil {
 		return err
 	}
-	for _, g := range groups {
+	values := make([][]float64, len(set.order))
+	for k, i := range set.order {
+		values[k] = c.Values[i]
+	}
+	for _, g := range set.groups {
 		n := g.Width()
 		if err := g.Append(ctx, r.db.opt.Durability, c.Steps, c.Times, values[:n]); err != nil {
 			return err
@@ -324,23 +322,37 @@ func (r *Run) Append(ctx context.Context, c Columns) error {
 	return nil
 }
 
-func compareNames(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
-func (r *Run) groupsFor(ctx context.Context, series []store.SeriesName) ([]pointGroup, error) {
+// columnSet returns where columns of these names go.
+func (r *Run) columnSet(ctx context.Context, names []string) (columnSet, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
-		return nil, fmt.Errorf("run %s: %w", r.info.ID, ErrClosed)
+		return columnSet{}, fmt.Errorf("run %s: %w", r.info.ID, ErrClosed)
 	}
-	return r.groups(ctx, series)
+	if slices.Equal(names, r.last.names) {
+		return r.last, nil
+	}
+	set := columnSet{names: slices.Clone(names), order: make([]int, len(names))}
+	for i := range set.order {
+		set.order[i] = i
+	}
+	slices.SortFunc(set.order, func(a, b int) int { return strings.Compare(names[a], names[b]) })
+	series := make([]store.SeriesName, len(names))
+	for k, i := range set.order {
+		if err := CheckKey(names[i], "Metric name", "name"); err != nil {
+			return columnSet{}, err
+		}
+		if k > 0 && names[i] == series[k-1].Metric {
+			return columnSet{}, invalid("metric %q twice in one call", names[i])
+		}
+		series[k].Metric = names[i]
+	}
+	var err error
+	if set.groups, err = r.groups(ctx, series); err != nil {
+		return columnSet{}, err
+	}
+	r.last = set
+	return set, nil
 }
 
 // LogParam sets a param, which keeps its first value.

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -70,7 +71,7 @@ func FuzzParseJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		v, err := parseJSON(in)
 		if err != nil {
-			if err == errSyntax && json.Valid(in) {
+			if errors.Is(err, errSyntax) && json.Valid(in) {
 				require.False(t, json.Valid(bytes.ToValidUTF8(in, nil)) && bytes.Equal(in, bytes.ToValidUTF8(in, nil)), "refused")
 			}
 			return

@@ -142,8 +142,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	err := srv.Serve(l)
 	if !errors.Is(err, http.ErrServerClosed) {
 		close(failed)
-		<-stopped
-		return err
+		return errors.Join(err, <-stopped)
 	}
 	return <-stopped
 }

@@ -190,11 +190,9 @@ func (g *group) add(c columns) {
 	limit := g.s.opt.blockPoints()
 	for c.len() > 0 {
 		n := min(c.len(), limit-g.head.len())
+		g.head.reserve(g.head.len()+n, limit)
 		for i, v := range c.values {
-			sum := &g.sums[i]
-			for k := range n {
-				sum.add(Point{c.steps[k], c.times[k], v[k]})
-			}
+			g.sums[i].addAll(c.steps[:n], c.times[:n], v[:n])
 			g.head.values[i] = append(g.head.values[i], v[:n]...)
 		}
 		g.head.steps = append(g.head.steps, c.steps[:n]...)
@@ -207,6 +205,21 @@ func (g *group) add(c columns) {
 		if g.head.len() == limit {
 			g.seal()
 		}
+	}
+}
+
+// reserve makes room for n points, and for a whole block once the head shows
+// that it will become one: a series of few points costs little memory, and one
+// of many is not copied again and again.
+func (c *columns) reserve(n, block int) {
+	const few = 64
+	if n <= few || cap(c.steps) >= block {
+		return
+	}
+	c.steps = append(make([]int64, 0, block), c.steps...)
+	c.times = append(make([]int64, 0, block), c.times...)
+	for i, v := range c.values {
+		c.values[i] = append(make([]float64, 0, block), v...)
 	}
 }
 

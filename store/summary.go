@@ -51,6 +51,51 @@ func (m *Summary) add(p Point) {
 	}
 }
 
+// addAll is add for points whose steps and times mostly ascend: then only the
+// ends decide on first and latest.
+func (m *Summary) addAll(steps, times []int64, values []float64) {
+	if len(steps) < 8 || m.Count == 0 {
+		for i := range steps {
+			m.add(Point{steps[i], times[i], values[i]})
+		}
+		return
+	}
+	for i := 1; i < len(steps); i++ {
+		if steps[i] <= steps[i-1] || times[i] < times[i-1] {
+			for i := range steps {
+				m.add(Point{steps[i], times[i], values[i]})
+			}
+			return
+		}
+	}
+	last := len(steps) - 1
+	if p := (Point{steps[0], times[0], values[0]}); p.Step < m.First.Step || p.Step == m.First.Step && p.Time < m.First.Time {
+		m.First = p
+	}
+	if p := (Point{steps[last], times[last], values[last]}); later(p, m.Latest) {
+		m.Latest = p
+	}
+	m.MinTime, m.MaxTime = min(m.MinTime, times[0]), max(m.MaxTime, times[last])
+	none := m.Count == m.NaN
+	m.Count += int64(len(steps))
+	for i, v := range values {
+		switch {
+		case v != v:
+			m.NaN++
+			continue
+		case none:
+			m.Min, m.MinStep, m.Max, m.MaxStep, none = v, steps[i], v, steps[i], false
+			continue
+		}
+		if v < m.Min {
+			m.Min, m.MinStep = v, steps[i]
+		}
+		if v > m.Max {
+			m.Max, m.MaxStep = v, steps[i]
+		}
+	}
+}
+
 // merge adds the summary of other points of the same series.
 func (m *Summary) merge(o Summary) {
 	if o.Count == 0 {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -173,7 +174,7 @@ func (v *verifyView) collect(out io.Reader) error {
 	for {
 		var r verifyRecord
 		switch err := d.Decode(&r); {
-		case err == io.EOF || err == io.ErrUnexpectedEOF:
+		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 			return nil // how the process ended says the rest
 		case err != nil:
 			_, cerr := io.Copy(io.Discard, out)
