@@ -177,6 +177,46 @@ func TestInbox(t *testing.T) {
 	}))
 }
 
+// TestInboxHandedOver: the next holder goes on with a long inbox where the one
+// before stopped, however much of it is applied already.
+func TestInboxHandedOver(t *testing.T) {
+	dir := t.TempDir()
+	opt := testOptions()
+	s := open(t, dir, opt)
+	in, err := OpenInbox(dir)
+	require.NoError(t, err)
+	require.NoError(t, in.Op(ctx, Synced, []byte("run r")))
+	g, err := in.Group(ctx, "r", []SeriesName{{Metric: "m"}})
+	require.NoError(t, err)
+	want := &curve{}
+	log := func(n int) {
+		steps, values := make([]int64, n), make([]float64, n)
+		for i := range steps {
+			steps[i], values[i] = int64(len(want.steps)), float64(len(want.steps))
+			want.add(steps[i], steps[i], values[i])
+		}
+		require.NoError(t, g.Append(ctx, Appended, steps, steps, [][]float64{values}))
+	}
+	for range 40 { // several times inboxBatch
+		log(4000)
+	}
+	require.NoError(t, s.inbox.drain(ctx))
+	s.kill(t)
+	log(1000)
+	ro := open(t, dir, &Options{ReadOnly: true, Apply: opt.Apply, Run: opt.Run})
+	requireCurve(t, want, readAll(t, ro, 1, "m"), "read-only")
+	s = open(t, dir, opt)
+	requireCurve(t, want, readAll(t, s, 1, "m"), "the next holder")
+	require.NoError(t, s.Close())
+	log(1000)
+	require.NoError(t, in.Close())
+	s = open(t, dir, opt)
+	requireCurve(t, want, readAll(t, s, 1, "m"), "the one after it")
+	left, err := os.ReadDir(inboxPath(dir))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
 // TestReadOnlyChangesNothing: not a byte, also after a crash.
 func TestReadOnlyChangesNothing(t *testing.T) {
 	dir := t.TempDir()

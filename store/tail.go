@@ -196,9 +196,9 @@ func (t *tailer) apply(ctx context.Context, f *inboxFile) error {
 	if err := f.r.Refresh(); err != nil {
 		return err
 	}
-	for {
-		batch, err := t.read(f)
-		if err != nil || len(batch) == 0 {
+	for end := false; !end; {
+		batch, err := []inboxFrame(nil), error(nil)
+		if batch, end, err = t.read(f); err != nil {
 			return err
 		}
 		// Groups are made in transactions of their own, before the one that
@@ -220,6 +220,7 @@ func (t *tailer) apply(ctx context.Context, f *inboxFile) error {
 			}
 		}
 	}
+	return nil
 }
 
 // inboxFrame is a frame that is still to be applied.
@@ -231,16 +232,17 @@ type inboxFrame struct {
 	points columns
 }
 
-// read returns the next new frames of an inbox.
-func (t *tailer) read(f *inboxFile) ([]inboxFrame, error) {
-	var batch []inboxFrame
+// read returns the next new frames of an inbox, and whether they reach its
+// present end. There may be none before the end: all of a stretch may be
+// applied already.
+func (t *tailer) read(f *inboxFile) (batch []inboxFrame, end bool, err error) {
 	for size := 0; size < inboxBatch; {
 		fr, err := f.r.Next()
 		if errors.Is(err, io.EOF) {
-			break
+			return batch, true, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		size += len(fr.Payload)
 		in := inboxFrame{seq: fr.Seq, kind: fr.Kind}
@@ -248,7 +250,7 @@ func (t *tailer) read(f *inboxFile) ([]inboxFrame, error) {
 		case frameSeries:
 			no, run, names, err := parseSeries(fr.Payload)
 			if err != nil {
-				return nil, err
+				return nil, false, err
 			}
 			f.series[no] = &inboxSeries{run: run, names: names}
 			continue
@@ -260,19 +262,19 @@ func (t *tailer) read(f *inboxFile) ([]inboxFrame, error) {
 		case framePoints:
 			var no uint32
 			if _, no, in.points, err = parsePoints(fr.Payload); err != nil {
-				return nil, err
+				return nil, false, err
 			}
 			if in.to = f.series[no]; in.to == nil || len(in.to.names) != len(in.points.values) {
-				return nil, fmt.Errorf("points for group %d, which is not as it was named: %w", no, ErrCorrupt)
+				return nil, false, fmt.Errorf("points for group %d, which is not as it was named: %w", no, ErrCorrupt)
 			}
 		default:
-			return nil, fmt.Errorf("unknown frame kind %d: %w", fr.Kind, ErrFuture)
+			return nil, false, fmt.Errorf("unknown frame kind %d: %w", fr.Kind, ErrFuture)
 		}
 		if in.seq > f.row.Seq {
 			batch = append(batch, in)
 		}
 	}
-	return batch, nil
+	return batch, false, nil
 }
 
 // resolve finds the groups that an inbox's series go to.
