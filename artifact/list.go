@@ -73,7 +73,7 @@ func (r *Root) list(dir string) ([]File, error) {
 // listable reports whether path, which ends in name, could be a Path.
 func listable(path, name string) bool {
 	return len(path) <= MaxPath && len(name) <= MaxSegment && utf8.ValidString(name) &&
-		checkLayers(path, checkSegments) == ""
+		checkPath(path) == ""
 }
 
 // describe returns the File of an entry, false for what is neither file nor

@@ -3,6 +3,7 @@ package artifact
 import (
 	"path/filepath"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -32,7 +33,7 @@ type Path struct{ s string }
 //
 //   - absolute paths, empty segments (so also a slash at the end)
 //   - segments of dots and spaces only, also as a part before or after ';' or '?'
-//   - backslashes, control characters, '#' (as MLflow does)
+//   - backslashes, control characters (behind an encoding only NUL), '#' (as MLflow does)
 //   - segments that begin with a drive letter ("C:"), paths that begin with "file:"
 //   - invalid UTF-8; overlong UTF-8 behind an encoding
 //   - segments that begin like this package's temporary names
@@ -50,7 +51,7 @@ func ParsePath(p string) (Path, error) {
 	if !utf8.ValidString(p) {
 		return Path{}, &PathError{p, "not UTF-8"}
 	}
-	if why := checkLayers(p, checkSegments); why != "" {
+	if why := checkPath(p); why != "" {
 		return Path{}, &PathError{p, why}
 	}
 	for rest := p; rest != ""; {
@@ -107,6 +108,14 @@ func (p Path) os() string {
 	return filepath.FromSlash(p.s)
 }
 
+// checkPath returns why p is refused in any layer of encoding, or "".
+func checkPath(p string) string {
+	if why := checkChars(p); why != "" {
+		return why
+	}
+	return checkLayers(p, func(s string) string { return checkSegments(maskControls(s)) })
+}
+
 // checkLayers applies check to s and to each percent-decoding of it and
 // returns the first reason to refuse, or "".
 func checkLayers(s string, check func(string) string) string {
@@ -129,6 +138,18 @@ func checkLayers(s string, check func(string) string) string {
 		return "percent-encoded too many times"
 	}
 	return ""
+}
+
+// maskControls replaces the control characters of a decoded text but NUL: what
+// is stored is the text before decoding, and MLflow's log_image makes names
+// such as "img%step%3%timestamp%1795…", whose "%17" means nothing.
+func maskControls(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != 0 && unicode.IsControl(r) {
+			return '_'
+		}
+		return r
+	}, s)
 }
 
 // checkSegments returns why the relative path s is refused, or "".
