@@ -23,7 +23,8 @@ type ArtifactInfo struct {
 	At     time.Time
 }
 
-// PutArtifact stores a file below the artifact root, visible only when it is
+// PutArtifact stores a file below the artifact root ([Run.LogArtifact] is the
+// way for a file of a run), visible only when it is
 // whole and on stable storage, and records its size and digest. MLflow's
 // layout puts the files of a run under <experiment id>/<run id>/artifacts.
 func (db *DB) PutArtifact(ctx context.Context, p string, body io.Reader, opt artifact.PutOptions) (artifact.Info, error) {

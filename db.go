@@ -21,7 +21,8 @@ type Options struct {
 	// beside writers and on what a crash left, and changes nothing.
 	ReadOnly bool
 	// Exclusive makes Open fail with [ErrLocked] when another process holds
-	// the directory, instead of sharing it.
+	// the directory, instead of sharing it. Others may still share it later,
+	// or go on sharing it from before.
 	Exclusive bool
 	// Durability is that of points, params and tags; the default is
 	// [Appended]. What ends or starts a run, the registry and artifacts are
@@ -137,8 +138,9 @@ func (db *DB) Dir() string { return db.dir }
 //     at the next open otherwise;
 //   - a change that turns out to contradict an earlier one, such as another
 //     value for a param, is rejected then, and counted;
-//   - reads show the database as it was at most a second ago, own changes
-//     included;
+//   - reads show the database, own changes included, as it was at some moment
+//     of the last second: a change may take that long to show, to the process
+//     that made it too;
 //   - the registry, and other changes whose result is a number, fail with
 //     [ErrLocked].
 func (db *DB) Shared() bool { return db.inbox != nil }

@@ -21,7 +21,8 @@ var (
 	ErrNoSpace     = store.ErrNoSpace
 )
 
-// Error is a refusal with a message for the person who asked.
+// Error is a refusal with a message (Msg) for the person who asked; Kind is one
+// of the errors above.
 type Error = store.Error
 
 // Durability says what an acknowledged change survives: [Appended] or [Synced].

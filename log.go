@@ -3,7 +3,6 @@ package runstone
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os/user"
 	"slices"
 	"strings"
@@ -198,7 +197,7 @@ func (r *Run) LogAt(ctx context.Context, step, at int64, m Metrics) error {
 // with mu held.
 func (r *Run) set(ctx context.Context, m Metrics) (*metricSet, error) {
 	if r.ended {
-		return nil, fmt.Errorf("run %s: %w", r.info.ID, ErrClosed)
+		return nil, r.over()
 	}
 	for i, s := range r.sets {
 		if s.fill(m) {
@@ -223,6 +222,11 @@ func (r *Run) set(ctx context.Context, m Metrics) (*metricSet, error) {
 		r.sets = r.sets[:maxMetricSets]
 	}
 	return s, nil
+}
+
+// over is the error of logging to a run that this program has ended.
+func (r *Run) over() error {
+	return store.Errorf(ErrConflict, "run %s has ended; ResumeRun goes on with it", r.info.ID)
 }
 
 // maxMetricSets bounds the combinations that a run remembers.
@@ -327,7 +331,7 @@ func (r *Run) columnSet(ctx context.Context, names []string) (columnSet, error) 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
-		return columnSet{}, fmt.Errorf("run %s: %w", r.info.ID, ErrClosed)
+		return columnSet{}, r.over()
 	}
 	if slices.Equal(names, r.last.names) {
 		return r.last, nil
@@ -372,7 +376,8 @@ func (r *Run) SetTag(ctx context.Context, key, value string) error {
 }
 
 // End ends the run with a status and makes everything logged to it survive
-// power loss. Ending it again does nothing.
+// power loss. Logging to it afterwards fails with [ErrConflict]; ending it
+// again does nothing.
 func (r *Run) End(ctx context.Context, status RunStatus) error {
 	if r == nil {
 		return nil

@@ -8,14 +8,16 @@ import (
 	"github.com/runstonedb/runstone/store"
 )
 
-// Point is one measurement of a metric: step, time in Unix ms, value.
+// Point is one measurement of a metric: Step, Time (Unix ms) and Value.
 type Point = store.Point
 
-// PointColumns are points of one metric as columns of one length, valid until
-// the iterator goes on.
+// PointColumns are points of one metric as columns of one length: Steps, Times
+// (Unix ms) and Values. They are valid until the iterator goes on.
 type PointColumns = store.Columns
 
-// Bucket is what [DB.Downsample] keeps of the points in a range of steps.
+// Bucket is what [DB.Downsample] keeps of the points in a range of steps: From
+// and To (steps, both included), Count and NaN (numbers of points), First,
+// Last, Min and Max (points).
 type Bucket = store.Bucket
 
 // Points iterates over all points of a metric of a run, as columns of some
@@ -74,7 +76,8 @@ func AllSteps() StepRange { return StepRange{math.MinInt64, math.MaxInt64} }
 // Downsample divides the metric's steps in the range into at most buckets
 // ranges of one width and returns those that have points: count, first, last,
 // minimum and maximum of each, so that no spike is lost. The range is first
-// narrowed to the steps that the metric has.
+// narrowed to the steps that the metric has; one that was never logged has no
+// buckets.
 func (db *DB) Downsample(ctx context.Context, run, metric string, r StepRange, buckets int) ([]Bucket, error) {
 	s, done, err := db.reader()
 	if err != nil {

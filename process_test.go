@@ -162,7 +162,7 @@ func childLister(args []string) error {
 
 func TestFourWritersNoServer(t *testing.T) {
 	dir := t.TempDir()
-	const writers, steps = 4, 4000
+	const writers, steps = 4, 25_000
 	lister := child(t, "lister", dir)
 	stdin, err := lister.StdinPipe()
 	require.NoError(t, err)

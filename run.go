@@ -90,8 +90,10 @@ func (r *RunData) Metric(name string) (float64, bool) {
 	return best.Latest.Value, true
 }
 
-// MetricSummary is a metric of a run, with the model and dataset it is about,
-// and what is known of its points.
+// MetricSummary is a metric of a run: its name (Metric), the logged model and
+// dataset that it is about if any (Model, Dataset, DatasetDigest), and what is
+// known of its points: Count, NaN, Latest, First, Min, MinStep, Max, MaxStep,
+// MinTime, MaxTime.
 type MetricSummary = store.NamedSummary
 
 // NewRun describes a run for [DB.CreateRun].

@@ -133,7 +133,7 @@ func TestRunLifeCycle(t *testing.T) {
 	require.ErrorIs(t, run.End(ctx, Running), ErrInvalid)
 	require.NoError(t, run.End(ctx, Finished))
 	require.NoError(t, run.End(ctx, Killed), "the second end is none")
-	require.ErrorIs(t, run.Log(ctx, 3, Metrics{"loss": 1}), ErrClosed)
+	require.ErrorIs(t, run.Log(ctx, 3, Metrics{"loss": 1}), ErrConflict)
 
 	check := func(db *DB) {
 		d, err := db.Run(ctx, run.ID())

@@ -20,7 +20,7 @@ type Problem struct {
 
 // Report counts what Verify looked at.
 type Report struct {
-	Rows     int64 // sealed rows of the key space
+	Rows     int64 // sealed rows
 	Blocks   int64 // metric blocks
 	Points   int64 // in blocks, tails and memory, each series counted
 	Waiting  int   // inbox files that are not wholly applied
@@ -61,24 +61,20 @@ func (v *verifier) problem(where string, err error) {
 	v.report(Problem{where, err})
 }
 
+// rows checks the seals of all rows, those of the journal included.
 func (v *verifier) rows() error {
-	return v.s.engine.View(func(r kv.Reader) error {
-		var stop error
-		err := r.Scan(nil, nil, false, func(key, value []byte) bool {
-			v.Rows++
-			if _, _, err := record.Open(key, value); err != nil {
-				v.problem(fmt.Sprintf("row %x", key), err)
+	return v.s.view(func(tx *Tx) error {
+		for row, err := range tx.Scan(nil, nil, false) {
+			if err != nil {
+				v.problem("key space", err)
+				return nil
 			}
-			if v.Rows%1024 == 0 {
-				stop = v.ctx.Err()
+			if _, _, err := record.Open(row.Key, row.value); err != nil {
+				v.problem(fmt.Sprintf("row %x", row.Key), err)
 			}
-			return stop == nil
-		})
-		if stop != nil {
-			return stop
-		}
-		if err != nil {
-			v.problem("key space", err)
+			if v.Rows++; v.Rows%1024 == 0 && v.ctx.Err() != nil {
+				return v.ctx.Err()
+			}
 		}
 		return nil
 	})
