@@ -35,11 +35,41 @@ func (db *DB) PutArtifact(ctx context.Context, p string, body io.Reader, opt art
 	if err != nil {
 		return artifact.Info{}, err
 	}
-	info, err := db.artifacts.Put(ctx, ap, body, opt)
+	info, err := db.artifacts.Put(ctx, ap, &roomyReader{r: body, room: db.room}, opt)
 	if err != nil {
 		return info, err
 	}
 	return info, db.do(ctx, Synced, &recordArtifact{Path: ap.String(), Size: info.Size, Digest: string(info.Digest), At: db.now()})
+}
+
+// room refuses bytes that would leave the database without space to work in.
+func (db *DB) room(n int64) error {
+	if db.inbox != nil {
+		return db.inbox.Room(n)
+	}
+	return db.store.Room(n)
+}
+
+// roomyReader reads as long as there is room for what it reads.
+type roomyReader struct {
+	r      io.Reader
+	room   func(n int64) error
+	credit int64
+}
+
+// roomStep is how many bytes one look at the free space is good for.
+const roomStep = 1 << 20
+
+func (r *roomyReader) Read(p []byte) (int, error) {
+	if r.credit <= 0 {
+		if err := r.room(roomStep); err != nil {
+			return 0, err
+		}
+		r.credit = roomStep
+	}
+	n, err := r.r.Read(p[:min(int64(len(p)), r.credit)])
+	r.credit -= int64(n)
+	return n, err
 }
 
 type recordArtifact struct {

@@ -40,6 +40,9 @@ func (o *runFields) apply(tx *store.Tx) error {
 		return err
 	}
 	o.run = run
+	if err := o.check(); err != nil {
+		return err
+	}
 	if err := o.saveParams(tx); err != nil {
 		return err
 	}
@@ -63,6 +66,27 @@ func (o *runFields) apply(tx *store.Tx) error {
 		return nil
 	}
 	return o.remove(tx)
+}
+
+// check holds keys and values to the rules again: an inbox may bring anything.
+func (o *runFields) check() error {
+	for _, p := range o.Params {
+		if err := CheckKey(p.Key, "Param key", "key"); err != nil {
+			return err
+		}
+		if len(p.Value) > 4*MaxParamValue {
+			return invalid("'value' exceeds the maximum length of %d characters", MaxParamValue)
+		}
+	}
+	for _, t := range o.Tags {
+		if err := CheckKey(t.Key, "key", "key"); err != nil {
+			return err
+		}
+		if len(t.Value) > 4*MaxTagValue {
+			return invalid("'value' exceeds the maximum length of %d characters", MaxTagValue)
+		}
+	}
+	return nil
 }
 
 func (o *runFields) remove(tx *store.Tx) error {

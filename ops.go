@@ -75,7 +75,10 @@ func newOp(k opKind) op {
 	return nil
 }
 
-const opVersion = 1
+const (
+	opVersion = 1
+	maxOp     = 2 << 20 // bytes of an op but runInputs
+)
 
 func encodeOp(o op) ([]byte, error) {
 	body, err := record.Encode(o)
@@ -94,11 +97,17 @@ func applyOp(tx *store.Tx, b []byte) error {
 	if b[0] > opVersion || o == nil {
 		return fmt.Errorf("op version %d kind %d: %w", b[0], b[1], ErrFuture)
 	}
+	if len(b) > maxOp && o.kind() != kindRunInputs { // only datasets are large
+		return fmt.Errorf("op kind %d of %d bytes: %w", b[1], len(b), ErrCorrupt)
+	}
 	if err := record.Decode(b[2:], o); err != nil {
 		return err
 	}
 	return o.apply(tx)
 }
+
+// checkSeries holds a series from an inbox to the rules for metric names.
+func checkSeries(n store.SeriesName) error { return CheckKey(n.Metric, "Metric name", "name") }
 
 // do applies an op now or, in a shared database, leaves it in the inbox.
 func (db *DB) do(ctx context.Context, d Durability, o op) error {

@@ -377,6 +377,20 @@ func TestArtifacts(t *testing.T) {
 	require.Equal(t, 1, found)
 }
 
+// TestUploadLeavesRoom: an upload ends before the database has no space left.
+func TestUploadLeavesRoom(t *testing.T) {
+	asked := int64(0)
+	r := &roomyReader{r: strings.NewReader(strings.Repeat("x", 5<<20)), room: func(n int64) error {
+		if asked += n; asked > 3<<20 {
+			return ErrNoSpace
+		}
+		return nil
+	}}
+	n, err := io.Copy(io.Discard, r)
+	require.ErrorIs(t, err, ErrNoSpace)
+	require.EqualValues(t, 3<<20, n)
+}
+
 func TestInputsAndOutputs(t *testing.T) {
 	db := openDB(t, t.TempDir(), nil)
 	run := newRun(t, db, "exp", "r")

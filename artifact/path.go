@@ -12,6 +12,8 @@ const (
 	// in bytes.
 	MaxPath    = 4096
 	MaxSegment = 255
+	// MaxDepth is the number of segments of a path.
+	MaxDepth = 64
 
 	// maxDecode is how many layers of percent-encoding are looked through.
 	// Text that still has a layer after that is refused.
@@ -38,8 +40,8 @@ type Path struct{ s string }
 //   - invalid UTF-8; overlong UTF-8 behind an encoding
 //   - segments that begin like this package's temporary names
 //
-// and segments over [MaxSegment], paths over [MaxPath], and text encoded more
-// than five times. A percent sign that hides none of these is kept as it is:
+// and segments over [MaxSegment], paths over [MaxPath] or of more than
+// [MaxDepth] segments, and text encoded more than five times. A percent sign that hides none of these is kept as it is:
 // nothing here ever decodes a stored name. Errors are [*PathError].
 func ParsePath(p string) (Path, error) {
 	if p == "" || p == "." {
@@ -50,6 +52,9 @@ func ParsePath(p string) (Path, error) {
 	}
 	if !utf8.ValidString(p) {
 		return Path{}, &PathError{p, "not UTF-8"}
+	}
+	if strings.Count(p, "/") >= MaxDepth {
+		return Path{}, &PathError{p, "deeper than 64 folders"}
 	}
 	if why := checkPath(p); why != "" {
 		return Path{}, &PathError{p, why}
@@ -73,7 +78,8 @@ func (p Path) String() string { return p.s }
 // IsRoot reports whether p is the root itself.
 func (p Path) IsRoot() bool { return p.s == "" }
 
-// Join returns q below p. It fails only when the result is over [MaxPath].
+// Join returns q below p. It fails only when the result is over [MaxPath] or
+// [MaxDepth].
 func (p Path) Join(q Path) (Path, error) {
 	switch {
 	case p.s == "":
@@ -82,6 +88,8 @@ func (p Path) Join(q Path) (Path, error) {
 		return p, nil
 	case len(p.s)+1+len(q.s) > MaxPath:
 		return Path{}, &PathError{p.s + "/" + q.s, "longer than 4096 bytes"}
+	case strings.Count(p.s, "/")+strings.Count(q.s, "/")+2 > MaxDepth:
+		return Path{}, &PathError{p.s + "/" + q.s, "deeper than 64 folders"}
 	}
 	return Path{p.s + "/" + q.s}, nil
 }

@@ -142,3 +142,15 @@ func (s *Store) Sync(ctx context.Context) error {
 	}
 	return s.syncNow()
 }
+
+// Room returns ErrNoSpace when writing n bytes beside the database, to its
+// artifacts, would come too near to a full disk.
+func (s *Store) Room(n int64) error {
+	s.gate.RLock()
+	pending := int64(0)
+	if s.journal != nil {
+		pending = s.journal.Written()
+	}
+	s.gate.RUnlock()
+	return s.space.room(n, pending)
+}

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/runstonedb/runstone/store/internal/journal"
@@ -51,7 +53,7 @@ func ArtifactDir(dir string) string { return artifactDir(dir) }
 // readFormat returns the database id. Errors: fs.ErrNotExist, ErrNotDatabase,
 // ErrFuture.
 func readFormat(dir string) (id [16]byte, err error) {
-	text, err := os.ReadFile(formatPath(dir))
+	text, err := readSmall(formatPath(dir))
 	if err != nil {
 		return id, err
 	}
@@ -69,13 +71,51 @@ func readFormat(dir string) (id [16]byte, err error) {
 	return [16]byte(b), nil
 }
 
+// readSmall reads a file of which no more than 64 KiB can mean anything.
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, 64<<10))
+}
+
+// layout is what a database directory may hold; true means a folder. Nothing
+// of it may be a link: it could lead our writes to any file of the user.
+var layout = map[string]bool{
+	"RUNSTONE": false, "RUNSTONE.tmp": false, "LOCK": false, "MARK": false, "MARK.tmp": false,
+	"journal": true, "inbox": true, "kv": true, "tmp": true, "artifacts": true,
+}
+
+// checkLayout refuses a directory in which a link or special file stands where
+// a file or folder of the database belongs.
+func checkLayout(dir string) error {
+	for name, folder := range layout {
+		info, err := os.Lstat(filepath.Join(dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if errors.Is(err, syscall.ENOTDIR) {
+			return fmt.Errorf("%s: a file, not a directory: %w", dir, ErrNotDatabase)
+		}
+		if err != nil {
+			return err
+		}
+		if folder != info.IsDir() || !folder && !info.Mode().IsRegular() {
+			return fmt.Errorf("%s: a link or special file where a database has its own: %w", filepath.Join(dir, name), ErrNotDatabase)
+		}
+	}
+	return nil
+}
+
 // createFormat makes a new database directory out of an empty or absent one.
 // The RUNSTONE file comes last, by rename: with it the directory is complete.
 func createFormat(dir string) (id [16]byte, err error) {
 	if err := checkEmpty(dir); err != nil {
 		return id, err
 	}
-	for _, sub := range []string{journalDir(dir), inboxPath(dir)} {
+	for _, sub := range []string{journalDir(dir), inboxPath(dir), kvPath(dir)} {
 		if err := os.MkdirAll(sub, 0o700); err != nil {
 			return id, err
 		}
@@ -105,8 +145,8 @@ func checkEmpty(dir string) error {
 	}
 	for _, e := range entries {
 		switch name := e.Name(); {
-		case name == "LOCK" || name == "MARK" || name == "RUNSTONE.tmp":
-		case name == "journal" || name == "inbox":
+		case name == "LOCK" || name == "MARK" || name == "MARK.tmp" || name == "RUNSTONE.tmp":
+		case name == "journal" || name == "inbox" || name == "kv":
 			inside, err := os.ReadDir(filepath.Join(dir, name))
 			if err != nil {
 				return err
@@ -114,8 +154,6 @@ func checkEmpty(dir string) error {
 			if len(inside) > 0 {
 				return fmt.Errorf("%s: its RUNSTONE file is missing: %w", dir, ErrCorrupt)
 			}
-		case name == "kv":
-			return fmt.Errorf("%s: its RUNSTONE file is missing: %w", dir, ErrCorrupt)
 		default:
 			return fmt.Errorf("%s: not empty and has no RUNSTONE file (found %q): %w", dir, name, ErrNotDatabase)
 		}

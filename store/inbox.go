@@ -37,6 +37,9 @@ func OpenInbox(dir string) (*Inbox, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkLayout(dir); err != nil {
+		return nil, err
+	}
 	id, err := readFormat(dir)
 	for deadline := time.Now().Add(inboxWait); errors.Is(err, fs.ErrNotExist) && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
@@ -67,8 +70,14 @@ func OpenInbox(dir string) (*Inbox, error) {
 	return b, nil
 }
 
+// MaxOp is the length of an op in bytes.
+const MaxOp = 32 << 20
+
 // Op leaves an op for Options.Apply.
 func (b *Inbox) Op(ctx context.Context, d Durability, op []byte) error {
+	if len(op) > MaxOp {
+		return fmt.Errorf("op of %d bytes, at most %d fit: %w", len(op), MaxOp, ErrInvalid)
+	}
 	return b.append(ctx, d, frameOp, append(make([]byte, journal.FrameHeader, journal.FrameHeader+len(op)), op...))
 }
 
@@ -138,6 +147,10 @@ func (b *Inbox) append(ctx context.Context, d Durability, kind byte, frame []byt
 	}
 	return noSpace(err)
 }
+
+// Room returns ErrNoSpace when writing n bytes beside the database, to its
+// artifacts, would come too near to a full disk.
+func (b *Inbox) Room(n int64) error { return b.space.room(n, 0) }
 
 // Sync makes everything left so far durable.
 func (b *Inbox) Sync(ctx context.Context) error {

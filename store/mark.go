@@ -58,7 +58,7 @@ func createMark(dir string) (*mark, error) {
 
 // readMark returns the mark of dir without keeping the file open.
 func readMark(dir string) (mark, error) {
-	b, err := os.ReadFile(markPath(dir))
+	b, err := readSmall(markPath(dir))
 	if err != nil {
 		return mark{}, fmt.Errorf("%w: %w", err, ErrCorrupt)
 	}

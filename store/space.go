@@ -41,18 +41,24 @@ func (g *governor) check(n, pending int64) error {
 	if !g.refused.Load() && now < g.next.Load() && g.credit.Add(-n) > 0 {
 		return nil
 	}
+	err := g.room(n, pending)
+	if err == nil || errors.Is(err, ErrNoSpace) {
+		g.next.Store(now + int64(spaceEvery))
+		g.credit.Store(spaceBytes)
+		g.refused.Store(err != nil)
+	}
+	return err
+}
+
+// room is check by a look at the disk, whatever was seen before.
+func (g *governor) room(n, pending int64) error {
 	free, err := g.free(g.dir)
 	if err != nil {
 		return fmt.Errorf("free space of %s: %w", g.dir, err)
 	}
-	need := n + pending + kvReserve + spaceBytes
-	g.next.Store(now + int64(spaceEvery))
-	g.credit.Store(spaceBytes)
-	if free < need {
-		g.refused.Store(true)
-		return fmt.Errorf("%s: %d MiB free, %d MiB needed: %w", g.dir, free>>20, need>>20, ErrNoSpace)
+	if need := n + pending + kvReserve + spaceBytes; free < need {
+		return fmt.Errorf("%d MiB free, %d MiB needed: %w", free>>20, need>>20, ErrNoSpace)
 	}
-	g.refused.Store(false)
 	return nil
 }
 

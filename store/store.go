@@ -42,6 +42,9 @@ type Options struct {
 	// error that wraps ErrInvalid, ErrNotFound, ErrExists or ErrConflict
 	// rejects the op for good and is counted; any other stops the inbox.
 	Apply func(tx *Tx, op []byte) error
+	// Series refuses names of series that an inbox should not bring; nil takes
+	// all.
+	Series func(SeriesName) error
 	// Run returns the ordinal of the run whose points an inbox brings.
 	Run func(tx *Tx, id string) (uint32, error)
 
@@ -131,11 +134,16 @@ func Open(dir string, opt *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !opt.ReadOnly {
+		if err := prepareDir(dir); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkLayout(dir); err != nil {
+		return nil, err
+	}
 	if opt.ReadOnly {
 		return openView(dir, opt)
-	}
-	if err := prepareDir(dir); err != nil {
-		return nil, err
 	}
 	if err := mayCreate(dir); err != nil {
 		return nil, err

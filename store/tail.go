@@ -29,8 +29,35 @@ func inboxKey(writer [16]byte) []byte { return append(tuple.Key('w'), writer[:].
 type tailer struct {
 	s     *Store
 	files map[string]*inboxFile
+	stuck map[string]stuckInbox
 	quit  chan struct{}
 	done  chan struct{}
+}
+
+// stuckInbox is an inbox that could not be applied: it is left alone until it
+// grows, or for a while.
+type stuckInbox struct {
+	size  int64
+	until time.Time
+}
+
+// stuckFor is how long a stuck inbox that does not grow is left alone.
+const stuckFor = 30 * time.Second
+
+// leave reports whether an inbox is left alone for now.
+func (t *tailer) leave(path string) bool {
+	was, ok := t.stuck[path]
+	if !ok {
+		return false
+	}
+	info, err := os.Lstat(path)
+	return err == nil && info.Size() == was.size && time.Now().Before(was.until)
+}
+
+func (t *tailer) stick(path string) {
+	if info, err := os.Lstat(path); err == nil {
+		t.stuck[path] = stuckInbox{info.Size(), time.Now().Add(stuckFor)}
+	}
 }
 
 // inboxFile is one inbox being read.
@@ -103,7 +130,7 @@ func (t *tailer) drain(ctx context.Context) error {
 		return err
 	}
 	if t.files == nil {
-		t.files = map[string]*inboxFile{}
+		t.files, t.stuck = map[string]*inboxFile{}, map[string]stuckInbox{}
 	}
 	var failed error
 	for before, waiting := -1, 0; ; before = waiting { // until a round helps none of those that wait
@@ -112,12 +139,17 @@ func (t *tailer) drain(ctx context.Context) error {
 			if !strings.HasSuffix(e.Name(), ".log") {
 				continue
 			}
-			err := t.drainFile(ctx, filepath.Join(inboxPath(t.s.dir), e.Name()))
+			path := filepath.Join(inboxPath(t.s.dir), e.Name())
+			if t.leave(path) {
+				continue
+			}
+			err := t.drainFile(ctx, path)
 			switch {
 			case isNotFound(err):
 				waiting++
 				t.s.log.Info("inbox waits", "file", e.Name(), "err", err)
 			case err != nil:
+				t.stick(path)
 				failed = errors.Join(failed, fmt.Errorf("inbox %s (move the file away to do without it): %w", e.Name(), err))
 			}
 		}
@@ -175,6 +207,10 @@ func (t *tailer) open(path string) (*inboxFile, error) {
 	r, err := journal.OpenReader(path)
 	if err != nil {
 		return nil, err
+	}
+	if r.Header.Database != t.s.id {
+		_ = r.Close()
+		return nil, fmt.Errorf("made for another database: %w", ErrCorrupt)
 	}
 	f := &inboxFile{path: path, r: r, series: map[uint32]*inboxSeries{}}
 	err = t.s.view(func(tx *Tx) error {
@@ -249,6 +285,9 @@ func (t *tailer) read(f *inboxFile) (batch []inboxFrame, end bool, err error) {
 		switch fr.Kind {
 		case frameSeries:
 			no, run, names, err := parseSeries(fr.Payload)
+			if err == nil {
+				err = t.checkNames(names)
+			}
 			if err != nil {
 				return nil, false, err
 			}
@@ -258,6 +297,9 @@ func (t *tailer) read(f *inboxFile) (batch []inboxFrame, end bool, err error) {
 			f.ended = true
 			continue
 		case frameOp:
+			if len(fr.Payload) > MaxOp {
+				return nil, false, fmt.Errorf("op of %d bytes: %w", len(fr.Payload), ErrCorrupt)
+			}
 			in.op = append([]byte(nil), fr.Payload...)
 		case framePoints:
 			var no uint32
@@ -275,6 +317,20 @@ func (t *tailer) read(f *inboxFile) (batch []inboxFrame, end bool, err error) {
 		}
 	}
 	return batch, false, nil
+}
+
+// checkNames refuses series that the writer's own API would have refused.
+func (t *tailer) checkNames(names []SeriesName) error {
+	for _, n := range names {
+		err := n.check()
+		if err == nil && t.s.opt.Series != nil {
+			err = t.s.opt.Series(n)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", err, ErrCorrupt)
+		}
+	}
+	return nil
 }
 
 // resolve finds the groups that an inbox's series go to.

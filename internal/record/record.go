@@ -71,9 +71,9 @@ var encoders = sync.Pool{New: func() any {
 }}
 
 // Encode returns v as msgpack: structs as arrays of their fields in order,
-// maps with sorted keys, integers in their shortest form. Fields may be added
-// at the end of a struct without a new version; a reader that does not know
-// them skips them, and a missing one reads as its zero value.
+// maps with sorted keys, integers in their shortest form. The fields of a
+// struct are fixed: one more or less, also in a nested struct, takes a new
+// version of the body and a reader that still knows the old one.
 func Encode(v any) ([]byte, error) {
 	e := encoders.Get().(*encoder)
 	defer encoders.Put(e)
