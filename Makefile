@@ -19,8 +19,13 @@ PACKAGES  := ./...
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# Without git, or from an archive, the binary tells what Go recorded of the build.
+VERSION = $(if $(wildcard .git),$(shell git describe --tags --match 'v[0-9]*' 2>/dev/null))
+COMMIT  = $(if $(wildcard .git),$(shell git describe --always --abbrev=12 --exclude '*' --dirty=+changes 2>/dev/null))
+
 build: ## compile bin/runstone
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/runstone ./cmd/runstone
+	@echo "building; the first build takes a few minutes"
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o bin/runstone ./cmd/runstone
 
 run: build ## build and serve ./data on 127.0.0.1:5000 (PORT=… for another port)
 	bin/runstone server --host 127.0.0.1 --port $(PORT) --data-dir data

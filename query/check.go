@@ -42,8 +42,15 @@ func (p *parser) comparison(left token) (operand, *ParseError) {
 	}
 	if c.Op >= Like && c.Op <= NotILike {
 		v := &c.Values[0]
-		if len(v.Str) > MaxPattern {
-			return operand{}, p.errorAt(v.At, v.End, "the pattern is longer than 16384 bytes")
+		p.patterns++
+		p.patternBytes += len(v.Str)
+		switch {
+		case len(v.Str) > MaxPattern:
+			return operand{}, p.errorAt(v.At, v.End, "the pattern is longer than 1024 bytes")
+		case p.patterns > MaxPatterns:
+			return operand{}, p.errorAt(v.At, v.End, "filter string has more than 128 patterns")
+		case p.patternBytes > MaxPatternBytes:
+			return operand{}, p.errorAt(v.At, v.End, "the patterns of the filter string are longer than 4096 bytes together")
 		}
 		c.like = newPattern(v.Str, c.Op == ILike || c.Op == NotILike)
 	}

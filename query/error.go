@@ -14,8 +14,16 @@ type ParseError struct {
 	Clause int    // index of the order_by clause; 0 for a filter
 	Pos    int    // byte offset of the offending part in Text
 	End    int    // byte offset just behind it; End ≥ Pos
-	Msg    string // may hold parts of Text verbatim, line breaks included
+	Msg    string // may hold parts of Text verbatim, line breaks included; about 1 KiB at most
 	Hint   string // a suggestion, or empty
+}
+
+// short cuts a message that repeats a long text.
+func (e *ParseError) short() *ParseError {
+	if len(e.Msg) > maxMessage {
+		e.Msg = strings.ToValidUTF8(e.Msg[:maxMessage], "") + "…"
+	}
+	return e
 }
 
 // Error is Msg, Hint and position on one line.

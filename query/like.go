@@ -10,24 +10,30 @@ import (
 // character, everything else for itself. The text between two % is a segment.
 // ILIKE compares characters in lower case, by Unicode's simple mapping.
 type pattern struct {
-	segs []string // lower case if fold; the first is anchored, and so is the last
-	last int      // characters of the last segment
-	fold bool
-	any  bool // some segment holds a _
+	segs   []string  // lower case if fold; the first is anchored, and so is the last
+	search []*bitset // for the segments between them; nil where strings.Index will do
+	last   int       // characters of the last segment
+	fold   bool
 }
 
 func newPattern(s string, fold bool) *pattern {
 	if fold {
 		s = lowerText(s)
 	}
-	p := &pattern{segs: strings.Split(s, "%"), fold: fold, any: strings.Contains(s, "_")}
+	p := &pattern{segs: strings.Split(s, "%"), fold: fold}
 	p.last = utf8.RuneCountInString(p.segs[len(p.segs)-1])
+	p.search = make([]*bitset, len(p.segs))
+	for i := 1; i < len(p.segs)-1; i++ {
+		if seg := p.segs[i]; seg != "" && (fold || strings.Contains(seg, "_")) {
+			p.search[i] = newBitset(seg)
+		}
+	}
 	return p
 }
 
-// match takes time in proportion to len(s) times the pattern's length at worst.
-// Each segment between two % may be taken where it is found first: one that
-// fits there leaves most room for the rest.
+// match reads every byte of s at most twice, whatever the pattern. Each segment
+// between two % may be taken where it is found first: one that fits there leaves
+// most room for the rest.
 func (p *pattern) match(s string) bool {
 	n := p.prefix(s, p.segs[0])
 	if n < 0 {
@@ -37,8 +43,8 @@ func (p *pattern) match(s string) bool {
 		return n == len(s)
 	}
 	s = s[n:]
-	for _, seg := range p.segs[1 : len(p.segs)-1] {
-		end := p.find(s, seg)
+	for i := 1; i < len(p.segs)-1; i++ {
+		end := p.find(s, i)
 		if end < 0 {
 			return false
 		}
@@ -55,25 +61,16 @@ func (p *pattern) match(s string) bool {
 	return p.prefix(s[tail:], p.segs[len(p.segs)-1]) == len(s)-tail
 }
 
-// find is the offset just behind the first place where seg fits, or -1.
-func (p *pattern) find(s, seg string) int {
-	if !p.fold && !p.any {
-		i := strings.Index(s, seg)
-		if i < 0 {
-			return -1
-		}
-		return i + len(seg)
+// find is the offset just behind the first place where segment i fits, or -1.
+func (p *pattern) find(s string, i int) int {
+	if b := p.search[i]; b != nil {
+		return b.find(s, p.fold)
 	}
-	for start := 0; ; {
-		if n := p.prefix(s[start:], seg); n >= 0 {
-			return start + n
-		}
-		if start == len(s) {
-			return -1
-		}
-		_, w := utf8.DecodeRuneInString(s[start:])
-		start += w
+	at := strings.Index(s, p.segs[i])
+	if at < 0 {
+		return -1
 	}
+	return at + len(p.segs[i])
 }
 
 // prefix is how many bytes of s seg takes, or -1 if s does not begin with it.

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -36,6 +37,9 @@ func ParseOrderBy(d Domain, clauses []string) (*Order, error) {
 	if int(d) >= len(attributes) {
 		return nil, &ParseError{Msg: "there is no such kind of row to sort"}
 	}
+	if len(clauses) > MaxOrderBy {
+		return nil, tooManyClauses(len(clauses))
+	}
 	o := &Order{}
 	for i, text := range clauses {
 		k, err := parseOrderClause(d, text)
@@ -45,7 +49,7 @@ func ParseOrderBy(d Domain, clauses []string) (*Order, error) {
 		}
 		if err != nil {
 			err.Text, err.Clause = text, i
-			return nil, err
+			return nil, err.short()
 		}
 		o.add(k)
 	}
@@ -55,6 +59,9 @@ func ParseOrderBy(d Domain, clauses []string) (*Order, error) {
 
 // NewLoggedModelOrder is the order of [LoggedModels] by fields.
 func NewLoggedModelOrder(fields []OrderField) (*Order, error) {
+	if len(fields) > MaxOrderBy {
+		return nil, tooManyClauses(len(fields))
+	}
 	o := &Order{}
 	for i, f := range fields {
 		entity, key, hasEntity := strings.Cut(f.Name, ".")
@@ -65,13 +72,17 @@ func NewLoggedModelOrder(fields []OrderField) (*Order, error) {
 		k, err := orderField(LoggedModels, f.Name, t)
 		if err != nil {
 			err.Text, err.Clause = f.Name, i
-			return nil, err
+			return nil, err.short()
 		}
 		k.desc, k.name, k.digest = f.Desc, f.DatasetName, f.DatasetDigest
 		o.add(k)
 	}
 	o.finish(LoggedModels)
 	return o, nil
+}
+
+func tooManyClauses(n int) error {
+	return &ParseError{Clause: MaxOrderBy, Msg: fmt.Sprintf("order_by has %d clauses; at most %d are taken", n, MaxOrderBy)}
 }
 
 func parseOrderClause(d Domain, text string) (orderKey, *ParseError) {

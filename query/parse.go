@@ -7,7 +7,13 @@ const (
 	MaxFilter  = 64 << 10 // bytes
 	MaxTokens  = 10_000
 	MaxDepth   = 100      // of parentheses and NOT inside each other
-	MaxPattern = 16 << 10 // bytes of one LIKE or ILIKE pattern
+	MaxPattern = 1 << 10  // bytes of one LIKE or ILIKE pattern
+
+	MaxPatterns     = 128     // patterns in a filter
+	MaxPatternBytes = 4 << 10 // bytes of all of them
+
+	MaxOrderBy = 16      // order_by clauses
+	maxMessage = 1 << 10 // bytes of a ParseError's message, which repeats what was read
 )
 
 // Parse reads a filter over rows of d. The empty filter matches every row.
@@ -27,7 +33,7 @@ func Parse(d Domain, filter string) (*Filter, error) {
 	root, err := p.filter()
 	if err != nil {
 		err.Text = filter
-		return nil, err
+		return nil, err.short()
 	}
 	f.root = root
 	walk(root, func(c *Pred) { f.needs.note(&c.Field) })
@@ -44,6 +50,8 @@ type parser struct {
 	tok   token
 	count int
 	depth int
+
+	patterns, patternBytes int // of LIKE and ILIKE so far
 }
 
 // Binding powers, weakest first. Two comparisons side by side are ANDed.

@@ -62,8 +62,10 @@ A run is named by its id or by the first digits of it, four or more, that no
 other run has. An experiment is named by its id or its name.
 
 Commands that read open a private copy of the database: they work beside a
-server and on what a crash left. Commands that write need no server; beside one
-their changes go to it through an inbox.`
+server and on what a crash left. Commands that write need no server. Beside one
+their changes of experiments, runs and artifacts go to it through an inbox and
+take effect within a second. The registry changes only through the server that
+holds it: beside one the models commands that write end with exit code 5.`
 
 // command returns the tree of commands.
 func (a *app) command() *cobra.Command {
@@ -85,6 +87,7 @@ func (a *app) command() *cobra.Command {
 	)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	a.refuseShells(root)
 	a.prepare(root)
 	return root
 }
@@ -102,8 +105,30 @@ const exitLong = `The exit code says how a call went, for scripts:
   8    the database was written by a newer runstone
   130  interrupted
 
-An error is one line on stderr that also says what to do next. With --json it
-is an object {"error": {"code", "exit", "message", "next"}}.`
+An error is one line on stderr that also says what to do next; two lines below
+it show the place of a mistake in a filter or an order. With --json it is an
+object {"error": {"code", "exit", "message", "next"}}.`
+
+// refuseShells makes "completion" with a shell that it does not know a mistake
+// in the arguments; Cobra would show the help.
+func (a *app) refuseShells(root *cobra.Command) {
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.Args, cmd.RunE = cobra.ArbitraryArgs, group
+			for _, shell := range cmd.Commands() {
+				shell.Args = noArgs
+			}
+		}
+	}
+}
+
+// noArgs refuses arguments.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return &fault{code: exitUsage, msg: fmt.Sprintf("%s takes no arguments, but there is %q", cmd.CommandPath(), args[0]), hint: "usage: " + cmd.UseLine()}
+}
 
 // badArgs is a mistake in the arguments of cmd.
 func badArgs(cmd *cobra.Command, err error) error {

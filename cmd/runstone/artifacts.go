@@ -231,19 +231,19 @@ of that name is replaced.`,
 			} else if args[1] == "-" {
 				return usagef("stdin has no name; give a PATH")
 			}
+			body := a.in
+			if args[1] != "-" {
+				f, err := openFile(args[1])
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				body = f
+			}
 			return a.write(cmd.Context(), func(ctx context.Context, db *runstone.DB) error {
 				run, err := findRun(ctx, db, args[0])
 				if err != nil {
 					return err
-				}
-				body := a.in
-				if args[1] != "-" {
-					f, err := os.Open(args[1])
-					if err != nil {
-						return err
-					}
-					defer f.Close()
-					body = f
 				}
 				p, err := artifactPath(&run, name)
 				if err != nil {
@@ -257,6 +257,23 @@ of that name is replaced.`,
 			})
 		},
 	}
+}
+
+// openFile opens a local file to be read, and refuses folders.
+func openFile(name string) (*os.File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = refusedf("name one file", "%s is a folder", name)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // artifactPath is where a file of a run is below the root of artifacts.

@@ -49,7 +49,11 @@ func reference(b *strings.Builder, cmd *cobra.Command) {
 	level := "##" + strings.Repeat("#", min(strings.Count(path, " "), 1))
 	fmt.Fprintf(b, "%s %s\n\n", level, path)
 	if cmd.HasSubCommands() {
-		fmt.Fprintf(b, "%s.\n\n", cmd.Short)
+		text := cmd.Long
+		if text == "" {
+			text = cmd.Short + "."
+		}
+		fmt.Fprintf(b, "%s\n\n", text)
 	} else {
 		fmt.Fprintf(b, "```\n%s\n```\n\n", cmd.UseLine())
 		text := cmd.Long

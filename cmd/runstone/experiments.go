@@ -22,7 +22,7 @@ func (a *app) experimentsList() *cobra.Command {
 	var opt runstone.SearchOptions
 	var filter, view string
 	cmd := &cobra.Command{
-		Use: "list", Short: "List experiments", Args: cobra.NoArgs,
+		Use: "list", Short: "List experiments", Args: noArgs,
 		Example: `  runstone experiments list
   runstone experiments list --filter "name LIKE 'diag%'" --json`,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {

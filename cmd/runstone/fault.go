@@ -130,7 +130,8 @@ func asFault(err error) *fault {
 	return f
 }
 
-// report prints an error, in one line, and returns its exit code.
+// report prints an error, in one line and the place of a mistake in a filter
+// below it, and returns its exit code.
 func (a *app) report(err error) int {
 	f := asFault(err)
 	if a.json {
@@ -145,6 +146,11 @@ func (a *app) report(err error) int {
 		line += "; " + f.hint
 	}
 	fmt.Fprintln(a.err, line)
+	var parse *query.ParseError
+	if errors.As(err, &parse) && parse.Text != "" {
+		text, mark, _ := strings.Cut(parse.Caret(), "\n")
+		fmt.Fprintf(a.err, "  %s\n  %s\n", text, mark)
+	}
 	return f.code
 }
 

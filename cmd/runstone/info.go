@@ -25,6 +25,7 @@ type infoView struct {
 	InboxBytes  int64          `json:"waiting_bytes"`
 	Sizes       []partView     `json:"sizes"`
 	Experiments int64          `json:"experiments"`
+	DeletedExps int64          `json:"deleted_experiments"`
 	Runs        int64          `json:"runs"`
 	DeletedRuns int64          `json:"deleted_runs"`
 	Points      int64          `json:"points"`
@@ -41,7 +42,7 @@ type partView struct {
 
 func (a *app) infoCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "info", Short: "Show what the directory is and holds", Args: cobra.NoArgs,
+		Use: "info", Short: "Show what the directory is and holds", Args: noArgs,
 		Long: `Show what the directory is: its format and id, where its bytes are, who holds
 it, what waits in inboxes, and how many experiments, runs and points there are.
 What cannot be read is said at the end; the rest is shown all the same.`,
@@ -160,11 +161,14 @@ func sizes(dir string) ([]partView, error) {
 }
 
 func (v *infoView) count(ctx context.Context, db *runstone.DB) error {
-	for _, err := range db.Experiments(ctx) {
+	for e, err := range db.Experiments(ctx) {
 		if err != nil {
 			return err
 		}
 		v.Experiments++
+		if e.Deleted {
+			v.DeletedExps++
+		}
 	}
 	v.Statuses = map[string]int{}
 	for r, err := range db.Search(ctx, "", &runstone.SearchOptions{View: runstone.All}) {
@@ -187,6 +191,14 @@ func (v *infoView) count(ctx context.Context, db *runstone.DB) error {
 	return err
 }
 
+// withDeleted prints a count and how many of it are deleted.
+func withDeleted(n, deleted int64) string {
+	if deleted == 0 {
+		return grouped(n)
+	}
+	return fmt.Sprintf("%s (%s deleted)", grouped(n), grouped(deleted))
+}
+
 func (a *app) printInfo(v *infoView, counted bool) error {
 	held := "nobody"
 	if v.Held {
@@ -198,11 +210,7 @@ func (a *app) printInfo(v *infoView, counted bool) error {
 	}
 	a.fields("directory", v.Dir, "database", v.Database, "format", fmt.Sprint(v.Format), "created", v.Created, "held by", held, "inboxes", waiting)
 	if counted {
-		runs := grouped(v.Runs)
-		if v.DeletedRuns > 0 {
-			runs += fmt.Sprintf(" (%s deleted)", grouped(v.DeletedRuns))
-		}
-		a.fields("experiments", grouped(v.Experiments), "runs", runs, "series", grouped(int64(v.Series)), "points", grouped(v.Points), "models", grouped(v.Models))
+		a.fields("experiments", withDeleted(v.Experiments, v.DeletedExps), "runs", withDeleted(v.Runs, v.DeletedRuns), "series", grouped(int64(v.Series)), "points", grouped(v.Points), "models", grouped(v.Models))
 	}
 	fmt.Fprintln(a.stdout)
 	t := newTable("PART", ">FILES", ">SIZE")

@@ -18,15 +18,27 @@ import (
 )
 
 func (a *app) modelsCommand() *cobra.Command {
-	return newGroup("models", "List and change registered models",
+	cmd := newGroup("models", "List and change registered models",
 		a.modelsList(), a.modelsShow(), a.modelsVersions(), a.modelsStage(), a.modelsPromote(),
 		newGroup("alias", "Set and delete aliases of model versions", a.aliasSet(), a.aliasDelete()),
 		a.modelsDelete())
+	cmd.Long = `List and change registered models.
+
+Those that change something need the database for themselves: beside a server,
+which then is the only one to change the registry, they check their arguments
+and end with exit code 5. Make the change through the server's MLflow API, or
+stop the server.`
+	return cmd
 }
+
+// registryNote ends the help of commands that change the registry.
+const registryNote = `
+
+Beside a server, only the server changes the registry: exit code 5.`
 
 func (a *app) modelsList() *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List registered models", Args: cobra.NoArgs,
+		Use: "list", Short: "List registered models", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list, now := jsonList{a: a}, time.Now()
 			t := newTable("NAME", ">VERSIONS", "STAGES", "ALIASES", "UPDATED", "DESCRIPTION")
@@ -182,14 +194,26 @@ func (a *app) modelsVersions() *cobra.Command {
 	}
 }
 
-// changeModels runs fn in a transaction of the registry.
-func (a *app) changeModels(ctx context.Context, fn func(*store.Tx) error) error {
+// changeModels runs check and then change in a transaction of the registry.
+// Where another process holds the database it runs check alone, so that a
+// mistake in the arguments is told before what nobody can do anything about.
+func (a *app) changeModels(ctx context.Context, check, change func(*store.Tx) error) error {
 	dir, err := a.find()
 	if err != nil {
 		return err
 	}
-	err = with(ctx, dir, nil, func(ctx context.Context, db *runstone.DB) error { return db.Update(ctx, fn) })
+	err = with(ctx, dir, nil, func(ctx context.Context, db *runstone.DB) error {
+		return db.Update(ctx, func(tx *store.Tx) error {
+			if err := check(tx); err != nil {
+				return err
+			}
+			return change(tx)
+		})
+	})
 	if errors.Is(err, runstone.ErrLocked) {
+		if err := a.viewRows(ctx, check); err != nil {
+			return noModel(err)
+		}
 		return &fault{code: exitLocked, cause: err, msg: fmt.Sprintf("another process holds %s, and the registry only changes through it", dir),
 			hint: "stop that process, or make the change through its MLflow API"}
 	}
@@ -200,7 +224,7 @@ func (a *app) modelsStage() *cobra.Command {
 	var archive bool
 	cmd := &cobra.Command{
 		Use: "stage MODEL VERSION STAGE", Short: "Move a version to a stage", Args: cobra.ExactArgs(3),
-		Long:              "Move a version to a stage: None, Staging, Production or Archived. VERSION is a number or @ALIAS.",
+		Long:              "Move a version to a stage: None, Staging, Production or Archived. VERSION is a number or @ALIAS." + registryNote,
 		ValidArgsFunction: a.completeArgs(a.modelNames, a.versionNumbers, a.stageNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.moveVersion(cmd.Context(), args[0], args[1], args[2], archive)
@@ -213,6 +237,7 @@ func (a *app) modelsStage() *cobra.Command {
 func (a *app) modelsPromote() *cobra.Command {
 	return &cobra.Command{
 		Use: "promote MODEL VERSION", Short: "Move a version to Production and archive the one there", Args: cobra.ExactArgs(2),
+		Long:              "Move a version to Production and archive the one there. VERSION is a number or @ALIAS." + registryNote,
 		ValidArgsFunction: a.completeArgs(a.modelNames, a.versionNumbers),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.moveVersion(cmd.Context(), args[0], args[1], lineage.StageProduction, true)
@@ -221,11 +246,15 @@ func (a *app) modelsPromote() *cobra.Command {
 }
 
 func (a *app) moveVersion(ctx context.Context, name, version, stage string, archive bool) error {
+	if _, err := lineage.CanonicalStage(stage); err != nil {
+		return err
+	}
 	var v *lineage.ModelVersion
 	err := a.changeModels(ctx, func(tx *store.Tx) (err error) {
-		if v, err = findVersion(tx, name, version); err == nil {
-			v, err = lineage.Transition(tx, time.Now().UnixMilli(), name, v.Version, stage, archive)
-		}
+		v, err = findVersion(tx, name, version)
+		return err
+	}, func(tx *store.Tx) (err error) {
+		v, err = lineage.Transition(tx, time.Now().UnixMilli(), name, v.Version, stage, archive)
 		return err
 	})
 	if err != nil {
@@ -254,14 +283,18 @@ func (a *app) versionNumbers(ctx context.Context, db *runstone.DB, args []string
 func (a *app) aliasSet() *cobra.Command {
 	return &cobra.Command{
 		Use: "set MODEL ALIAS VERSION", Short: "Let an alias name a version", Args: cobra.ExactArgs(3),
+		Long:              "Let an alias name a version. VERSION is a number or @ALIAS." + registryNote,
 		ValidArgsFunction: a.completeArgs(a.modelNames, a.aliasNames, a.versionNumbers),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := lineage.ValidateAlias(args[1]); err != nil {
+				return err
+			}
 			var v *lineage.ModelVersion
 			err := a.changeModels(cmd.Context(), func(tx *store.Tx) (err error) {
-				if v, err = findVersion(tx, args[0], args[2]); err == nil {
-					err = lineage.SetAlias(tx, args[0], args[1], v.Version)
-				}
+				v, err = findVersion(tx, args[0], args[2])
 				return err
+			}, func(tx *store.Tx) error {
+				return lineage.SetAlias(tx, args[0], args[1], v.Version)
 			})
 			if err != nil {
 				return err
@@ -274,6 +307,7 @@ func (a *app) aliasSet() *cobra.Command {
 func (a *app) aliasDelete() *cobra.Command {
 	return &cobra.Command{
 		Use: "delete MODEL ALIAS", Short: "Delete an alias", Args: cobra.ExactArgs(2),
+		Long:              "Delete an alias; the version stays." + registryNote,
 		ValidArgsFunction: a.completeArgs(a.modelNames, a.aliasNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := a.changeModels(cmd.Context(), func(tx *store.Tx) error {
@@ -283,10 +317,12 @@ func (a *app) aliasDelete() *cobra.Command {
 				}
 				for _, al := range m.Aliases {
 					if al.Name == args[1] {
-						return lineage.DeleteAlias(tx, args[0], args[1])
+						return nil
 					}
 				}
 				return store.Errorf(runstone.ErrNotFound, "model %s has no alias %q", args[0], args[1])
+			}, func(tx *store.Tx) error {
+				return lineage.DeleteAlias(tx, args[0], args[1])
 			})
 			if err != nil {
 				return err
@@ -301,7 +337,7 @@ func (a *app) modelsDelete() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "delete MODEL [VERSION]", Short: "Delete a model with its versions, or one version", Args: cobra.RangeArgs(1, 2),
 		Long: `Delete a model with all its versions, or one version of it. This cannot be
-undone; the files of the model stay where they are.`,
+undone; the files of the model stay where they are.` + registryNote,
 		ValidArgsFunction: a.completeArgs(a.modelNames, a.versionNumbers),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			what := fmt.Sprintf("model %s with all its versions", args[0])
@@ -312,13 +348,17 @@ undone; the files of the model stay where they are.`,
 				return err
 			}
 			object := map[string]any{"name": args[0], "deleted": true}
-			err := a.changeModels(cmd.Context(), func(tx *store.Tx) error {
+			var v *lineage.ModelVersion
+			err := a.changeModels(cmd.Context(), func(tx *store.Tx) (err error) {
 				if len(args) == 1 {
-					return lineage.DeleteModel(tx, args[0])
+					_, err = lineage.GetModel(tx, args[0])
+				} else {
+					v, err = findVersion(tx, args[0], args[1])
 				}
-				v, err := findVersion(tx, args[0], args[1])
-				if err != nil {
-					return err
+				return err
+			}, func(tx *store.Tx) error {
+				if v == nil {
+					return lineage.DeleteModel(tx, args[0])
 				}
 				object["version"] = v.Version
 				return lineage.DeleteVersion(tx, time.Now().UnixMilli(), args[0], v.Version)

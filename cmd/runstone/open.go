@@ -63,21 +63,12 @@ func (a *app) write(ctx context.Context, fn func(context.Context, *runstone.DB) 
 	if err != nil {
 		return err
 	}
-	return a.writeTo(ctx, dir, fn)
+	return with(ctx, dir, nil, fn)
 }
 
 // create is write that makes the database when there is none.
 func (a *app) create(ctx context.Context, fn func(context.Context, *runstone.DB) error) error {
-	return a.writeTo(ctx, a.dir(), fn)
-}
-
-func (a *app) writeTo(ctx context.Context, dir string, fn func(context.Context, *runstone.DB) error) error {
-	return with(ctx, dir, nil, func(ctx context.Context, db *runstone.DB) error {
-		if db.Shared() {
-			a.note("another process holds %s; changes go to it through an inbox and take effect within a second", dir)
-		}
-		return fn(ctx, db)
-	})
+	return with(ctx, a.dir(), nil, fn)
 }
 
 func with(ctx context.Context, dir string, opt *runstone.Options, fn func(context.Context, *runstone.DB) error) error {

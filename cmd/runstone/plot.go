@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/guptarohit/asciigraph"
@@ -16,7 +15,7 @@ import (
 // Sizes of a plot where there is no terminal.
 const (
 	plotWidth  = 72
-	plotHeight = 15
+	plotHeight = 16
 	plotMargin = 14 // columns for the numbers of the y axis
 )
 
@@ -33,7 +32,9 @@ func (a *app) plotCommand() *cobra.Command {
 		Long: `Draw metrics of one or more runs over their steps.
 
 Where a column of the drawing covers many points it shows the least and the
-greatest of them in the order they came, so that no spike is lost.`,
+greatest of them in the order they came, so that no spike is lost. NaN and
+infinite values are left out, and counted on stderr. A metric that one of
+several runs does not have is left out with a note.`,
 		Example: `  runstone plot 3f2a loss val_loss
   runstone plot 3f2a,91bc loss --log --steps 1000:`,
 		ValidArgsFunction: a.completeMany(a.runIDs, a.metricNames),
@@ -47,8 +48,14 @@ greatest of them in the order they came, so that no spike is lost.`,
 			}
 			return a.read(cmd.Context(), func(ctx context.Context, db *runstone.DB) error {
 				width, height := a.plotSize(&fl)
-				curves, err := loadCurves(ctx, db, strings.Split(args[0], ","), args[1:], r, width)
+				curves, err := a.loadCurves(ctx, db, strings.Split(args[0], ","), args[1:], r, width)
 				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.writeJSON(curves)
+				}
+				if err := a.clean(ctx, db, curves, r, fl.log); err != nil {
 					return err
 				}
 				return a.plot(curves, fl.log, width, height)
@@ -57,7 +64,7 @@ greatest of them in the order they came, so that no spike is lost.`,
 	}
 	f := cmd.Flags()
 	f.IntVar(&fl.width, "width", 0, "columns of the drawing; 0 fits the terminal")
-	f.IntVar(&fl.height, "height", 0, "lines of the drawing; 0 fits the terminal")
+	f.IntVar(&fl.height, "height", 0, "lines of the drawing in all, 4 at least; 0 fits the terminal")
 	f.BoolVar(&fl.log, "log", false, "logarithmic y axis; values that are not positive are left out")
 	f.StringVar(&fl.steps, "steps", "", "only steps FROM:TO, both included; either may be left out")
 	return cmd
@@ -75,10 +82,10 @@ func (a *app) plotSize(fl *plotFlags) (width, height int) {
 	if height == 0 {
 		height = plotHeight
 		if h > 0 {
-			height = max(5, min(h-6, 30))
+			height = max(5, min(h-2, 30))
 		}
 	}
-	return max(width, 2), max(height, 1)
+	return max(width, 2), max(height, 4)
 }
 
 // curve is what is drawn of one metric of one run.
@@ -87,6 +94,7 @@ type curve struct {
 	Metric string   `json:"metric"`
 	Points []vertex `json:"points"`
 	name   string
+	nan    int64 // points that are NaN
 }
 
 type vertex struct {
@@ -94,15 +102,22 @@ type vertex struct {
 	Value number `json:"value"`
 }
 
-func loadCurves(ctx context.Context, db *runstone.DB, runs, metrics []string, r runstone.StepRange, width int) ([]*curve, error) {
+// loadCurves loads each metric of each run, and says which run has not which.
+func (a *app) loadCurves(ctx context.Context, db *runstone.DB, runs, metrics []string, r runstone.StepRange, width int) ([]*curve, error) {
 	var curves []*curve
+	var missing []error
 	for _, id := range runs {
 		run, err := findRun(ctx, db, id)
 		if err != nil {
 			return nil, err
 		}
 		for _, metric := range metrics {
-			if err := findMetric(ctx, db, run.ID, metric); err != nil {
+			err := findMetric(ctx, db, run.ID, metric)
+			if err != nil && asFault(err).code == exitNotFound {
+				missing = append(missing, err)
+				continue
+			}
+			if err != nil {
 				return nil, err
 			}
 			found, err := db.Downsample(ctx, run.ID, metric, r, max(1, width/2))
@@ -114,10 +129,75 @@ func loadCurves(ctx context.Context, db *runstone.DB, runs, metrics []string, r 
 				c.name = metric + " " + shortID(run.ID)
 			}
 			c.Points = append(c.Points, outline(found)...)
+			for i := range found {
+				c.nan += found[i].NaN
+			}
 			curves = append(curves, c)
 		}
 	}
+	if len(curves) == 0 {
+		return nil, missing[0]
+	}
+	for _, err := range missing {
+		a.note("left out: %s", oneLine(err.Error()))
+	}
 	return curves, nil
+}
+
+// clean takes out of the curves what the drawing cannot show and says how many
+// points that concerns.
+func (a *app) clean(ctx context.Context, db *runstone.DB, curves []*curve, r runstone.StepRange, log bool) error {
+	var left int64
+	drawn, empty := 0, true
+	for _, c := range curves {
+		empty = empty && len(c.Points) == 0
+		if c.drop(log) > 0 || c.nan > 0 {
+			// The outline shows only some of them.
+			n, err := countUnfit(ctx, db, c, r, log)
+			if err != nil {
+				return err
+			}
+			left += n
+		}
+		drawn += len(c.Points)
+	}
+	switch {
+	case drawn > 0:
+		if left > 0 {
+			a.note("left out %s that cannot be drawn", plural(left, "point"))
+		}
+		return nil
+	case empty:
+		return refusedf("choose other steps", "no points in these steps")
+	}
+	what := "the metric has"
+	if len(curves) > 1 {
+		what = "the metrics have"
+	}
+	if log {
+		return refusedf("leave --log out", "%s no positive values in these steps", what)
+	}
+	return refusedf("\"runstone metrics history\" prints them", "%s only NaN or infinite values in these steps", what)
+}
+
+// countUnfit counts the points that cannot be drawn.
+func countUnfit(ctx context.Context, db *runstone.DB, c *curve, r runstone.StepRange, log bool) (int64, error) {
+	var n int64
+	for cols, err := range db.Points(ctx, c.Run, c.Metric) {
+		if err != nil {
+			return n, err
+		}
+		for i, step := range cols.Steps {
+			if step >= r.From && step <= r.To && !fits(cols.Values[i], log) {
+				n++
+			}
+		}
+	}
+	return n, nil
+}
+
+func fits(v float64, log bool) bool {
+	return !math.IsNaN(v) && !math.IsInf(v, 0) && (!log || v > 0)
 }
 
 // outline is the extreme points of each bucket, and the ends of the curve.
@@ -131,7 +211,9 @@ func outline(found []runstone.Bucket) []vertex {
 		out = append(out, corners(&found[i])...)
 	}
 	out = append(out, vertex{last.Step, number(last.Value)})
-	return slices.Compact(out)
+	return slices.CompactFunc(out, func(p, q vertex) bool {
+		return p.Step == q.Step && math.Float64bits(float64(p.Value)) == math.Float64bits(float64(q.Value))
+	})
 }
 
 // corners are the extreme points of a bucket in the order of their steps.
@@ -149,54 +231,47 @@ func corners(b *runstone.Bucket) []vertex {
 	return []vertex{hi, lo}
 }
 
+// plot draws curves that clean has left something of.
 func (a *app) plot(curves []*curve, log bool, width, height int) error {
-	if a.json {
-		return a.writeJSON(curves)
-	}
-	left := 0
 	from, to := int64(math.MaxInt64), int64(math.MinInt64)
-	drawn := 0
+	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, c := range curves {
 		for _, p := range c.Points {
 			from, to = min(from, p.Step), max(to, p.Step)
+			lo, hi = min(lo, float64(p.Value)), max(hi, float64(p.Value))
 		}
-		left += c.drop(log)
-		drawn += len(c.Points)
 	}
-	if left > 0 {
-		a.note("left out %s that cannot be drawn", plural(int64(left), "value"))
+	if math.IsInf(4*(hi-lo), 0) {
+		return refusedf("choose other steps, or --log", "the values are too far apart to be drawn")
 	}
-	if drawn == 0 {
-		return refusedf("choose other steps or leave --log out", "there is nothing to draw")
-	}
+	y := newAxis(lo, hi, height-1) // the last line is the legend
 	data := make([][]float64, len(curves))
 	names := make([]string, len(curves))
 	for i, c := range curves {
+		if y.flat {
+			for k := range c.Points {
+				c.Points[k].Value = number(lo)
+			}
+		}
 		data[i], names[i] = c.columns(from, to, width), oneCell(c.name)
 	}
-	opts := []asciigraph.Option{asciigraph.Height(height), asciigraph.YAxisValueFormatter(func(v float64) string {
-		if log {
-			v = math.Pow(10, v)
-		}
-		return strconv.FormatFloat(v, 'g', 4, 64)
-	})}
+	opts := y.options(log)
+	colors := seriesColors(len(curves))
 	if a.colors() {
-		opts = append(opts, asciigraph.SeriesColors(seriesColors(len(curves))...), asciigraph.SeriesLegends(names...))
+		opts = append(opts, asciigraph.SeriesColors(colors...))
 	} else if len(curves) > 1 {
 		opts = append(opts, asciigraph.SeriesChars(seriesChars(len(curves))...))
 	}
 	fmt.Fprintln(a.stdout, asciigraph.PlotMany(data, opts...))
 	fmt.Fprintf(a.stdout, "steps %d to %d", from, to)
-	if !a.colors() {
-		for i, n := range names {
-			mark := ""
-			if len(names) > 1 {
-				mark = "  " + seriesMarks[i%len(seriesMarks)] + " "
-			} else {
-				mark = "  "
-			}
-			fmt.Fprint(a.stdout, mark, n)
+	for i, n := range names {
+		switch {
+		case a.colors():
+			n = colors[i].String() + "■ " + n + asciigraph.Default.String()
+		case len(names) > 1:
+			n = seriesMarks[i%len(seriesMarks)] + " " + n
 		}
+		fmt.Fprint(a.stdout, "  ", n)
 	}
 	_, err := fmt.Fprintln(a.stdout)
 	return err
@@ -207,8 +282,7 @@ func (a *app) plot(curves []*curve, log bool, width, height int) error {
 func (c *curve) drop(log bool) int {
 	n := len(c.Points)
 	c.Points = slices.DeleteFunc(c.Points, func(p vertex) bool {
-		v := float64(p.Value)
-		return math.IsNaN(v) || math.IsInf(v, 0) || log && v <= 0
+		return !fits(float64(p.Value), log)
 	})
 	if log {
 		for i := range c.Points {

@@ -18,28 +18,70 @@ func findRun(ctx context.Context, db *runstone.DB, id string) (runstone.RunInfo,
 	if !errors.Is(err, runstone.ErrNotFound) {
 		return info, err
 	}
-	hint := `"runstone runs list" shows the runs there are`
-	if len(id) < minPrefix {
-		return info, notFoundf(hint, "no run has the id %q, and a short id takes %d digits or more", id, minPrefix)
+	var found []runstone.RunInfo
+	if len(id) >= minPrefix {
+		if found, err = runsWithPrefix(ctx, db, id, maxShownRuns+1); err != nil {
+			return info, err
+		}
 	}
-	found, err := runsWithPrefix(ctx, db, id, 4)
 	switch {
-	case err != nil:
-		return info, err
 	case len(found) == 0:
-		return info, notFoundf(hint, "no run has an id that begins with %q", id)
+		return info, noRun(ctx, db, id)
 	case len(found) > 1:
-		var ids []string
-		for _, r := range found[:min(3, len(found))] {
-			ids = append(ids, r.ID)
-		}
-		more := ""
-		if len(found) > 3 {
-			more = " and more"
-		}
-		return info, refusedf("give more digits", "several runs have an id that begins with %q: %s%s", id, strings.Join(ids, ", "), more)
+		return info, refusedf("give more digits", "several runs have an id that begins with %q: %s", id, idsOf(found))
 	}
 	return found[0], nil
+}
+
+// maxShownRuns is how many ids an error names at most.
+const maxShownRuns = 3
+
+func idsOf(runs []runstone.RunInfo) string {
+	var ids []string
+	for _, r := range runs[:min(maxShownRuns, len(runs))] {
+		ids = append(ids, r.ID)
+	}
+	if len(runs) > maxShownRuns {
+		return strings.Join(ids, ", ") + " and more"
+	}
+	return strings.Join(ids, ", ")
+}
+
+// noRun says that no run has an id, and which run has that name.
+func noRun(ctx context.Context, db *runstone.DB, id string) error {
+	named, err := runsNamed(ctx, db, id, maxShownRuns+1)
+	hint := `"runstone runs list" shows the runs there are`
+	switch {
+	case err != nil:
+		return err
+	case len(named) == 1:
+		return notFoundf("its id is "+named[0].ID, "%q is the name of a run, and runs are named by id", id)
+	case len(named) > 1:
+		return notFoundf("their ids are "+idsOf(named), "%q is the name of several runs, and runs are named by id", id)
+	case len(id) < minPrefix:
+		return notFoundf(hint, "no run has the id %q, and a short id takes %d digits or more", id, minPrefix)
+	}
+	return notFoundf(hint, "no run has an id that begins with %q", id)
+}
+
+// runsNamed returns up to limit runs, deleted ones too, that have a name.
+func runsNamed(ctx context.Context, db *runstone.DB, name string, limit int) ([]runstone.RunInfo, error) {
+	quote := "'"
+	if strings.Contains(name, quote) {
+		quote = `"`
+	}
+	if name == "" || strings.Contains(name, quote) {
+		return nil, nil // a filter has no way to say it
+	}
+	var found []runstone.RunInfo
+	filter := "attributes.run_name = " + quote + name + quote
+	for r, err := range db.Search(ctx, filter, &runstone.SearchOptions{View: runstone.All, Limit: limit}) {
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, r.RunInfo)
+	}
+	return found, nil
 }
 
 // runsWithPrefix returns up to limit runs, deleted ones too, whose ids begin
@@ -76,7 +118,8 @@ func findExperiment(ctx context.Context, db *runstone.DB, name string) (*runston
 	return e, err
 }
 
-// findMetric refuses a metric that a run does not have and names those it has.
+// findMetric refuses a metric that a run does not have, with exit code 3, and
+// names those it has.
 func findMetric(ctx context.Context, db *runstone.DB, run, metric string) error {
 	all, err := db.Metrics(ctx, run)
 	if err != nil {

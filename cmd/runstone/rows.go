@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,9 +55,9 @@ func newRowReader(r io.Reader, format string, only []string) (rowReader, error) 
 	}
 	switch format {
 	case "csv":
-		return newCSVRows(in, ',', take), nil
+		return newCSVRows(in, ',', take, only), nil
 	case "tsv":
-		return newCSVRows(in, '\t', take), nil
+		return newCSVRows(in, '\t', take, only), nil
 	case "jsonl":
 		s := bufio.NewScanner(in)
 		s.Buffer(make([]byte, 0, 64<<10), maxLine)
@@ -76,7 +77,7 @@ func guessFormat(in *bufio.Reader) string {
 		switch b[n-1] {
 		case ' ', '\r', '\n', 0xef, 0xbb, 0xbf:
 			continue
-		case '{':
+		case '{', '[': // an array is refused there with a reason
 			return "jsonl"
 		}
 		break
@@ -95,16 +96,17 @@ func guessFormat(in *bufio.Reader) string {
 type csvRows struct {
 	csv     *csv.Reader
 	take    map[string]bool
+	only    []string // take in its order
 	names   []string // metric of each column, "" for the others
 	step    int
 	time    int
 	started bool
 }
 
-func newCSVRows(in io.Reader, comma rune, take map[string]bool) *csvRows {
+func newCSVRows(in io.Reader, comma rune, take map[string]bool, only []string) *csvRows {
 	c := csv.NewReader(in)
 	c.Comma, c.ReuseRecord, c.FieldsPerRecord = comma, true, -1
-	return &csvRows{csv: c, take: take}
+	return &csvRows{csv: c, take: take, only: only}
 }
 
 func (c *csvRows) record() ([]string, int, error) {
@@ -143,8 +145,14 @@ func (c *csvRows) head() error {
 			c.time = i
 		}
 	}
-	if numbers {
+	switch {
+	case numbers:
 		return badLine(line, "the first line must name the columns, but it is all numbers")
+	case len(rec) == 1 && strings.Contains(rec[0], ";"):
+		return badLine(line, "the columns are separated by semicolons; write commas or tabs between them, and points in numbers")
+	}
+	if err := c.checkOnly(line); err != nil {
+		return err
 	}
 	seen := map[string]bool{}
 	for i, name := range c.names {
@@ -157,6 +165,9 @@ func (c *csvRows) head() error {
 		case seen[name]:
 			return badLine(line, "two columns have the name %q", name)
 		}
+		if err := checkName(line, name); err != nil {
+			return err
+		}
 		seen[name] = true
 	}
 	if len(seen) == 0 {
@@ -164,6 +175,33 @@ func (c *csvRows) head() error {
 	}
 	return nil
 }
+
+// checkOnly refuses a name of --only that no metric's column has.
+func (c *csvRows) checkOnly(line int) error {
+	var have []string
+	for i, name := range c.names {
+		if i != c.step && i != c.time && name != "" {
+			have = append(have, name)
+		}
+	}
+	for _, name := range c.only {
+		if slices.Contains(have, name) {
+			continue
+		}
+		if len(have) == 0 {
+			break
+		}
+		list := strings.Join(have[:min(maxShownColumns, len(have))], ", ")
+		if len(have) > maxShownColumns {
+			list += " and more"
+		}
+		return badLine(line, "no metric's column is named %q; there are %s", clip(name), list)
+	}
+	return nil
+}
+
+// maxShownColumns is how many names of columns an error lists at most.
+const maxShownColumns = 12
 
 func (c *csvRows) read() (logRow, error) {
 	if !c.started {
@@ -183,24 +221,32 @@ func (c *csvRows) read() (logRow, error) {
 	if row.step, err = parseStep(rec[c.step]); err != nil {
 		return row, badLine(line, "%v", err)
 	}
-	if c.time >= 0 && strings.TrimSpace(rec[c.time]) != "" {
+	if c.time >= 0 && !isNone(rec[c.time]) {
 		if row.time, err = parseTime(rec[c.time]); err != nil {
 			return row, badLine(line, "%v", err)
 		}
 	}
 	row.names, row.values = make([]string, 0, len(rec)), make([]float64, 0, len(rec))
 	for i, field := range rec {
-		field = strings.TrimSpace(field)
-		if c.names[i] == "" || field == "" {
+		if c.names[i] == "" || isNone(field) {
 			continue
 		}
-		v, err := parseValue(field)
+		v, err := parseValue(strings.TrimSpace(field))
 		if err != nil {
-			return row, badLine(line, "column %q: %v", c.names[i], err)
+			return row, badLine(line, "column %q: %v; %s", c.names[i], err, onlyHint)
 		}
 		row.names, row.values = append(row.names, c.names[i]), append(row.values, v)
 	}
 	return row, nil
+}
+
+// onlyHint is how to log the rest of a line that also has text.
+const onlyHint = "leave the text out, or name the metrics with --only"
+
+// isNone reports whether a field of CSV holds no value.
+func isNone(field string) bool {
+	field = strings.TrimSpace(field)
+	return field == "" || strings.EqualFold(field, "null")
 }
 
 // parseStep reads an integer, also one that a program wrote as 12.0.

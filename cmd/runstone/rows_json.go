@@ -45,11 +45,17 @@ func (j *jsonRows) read() (logRow, error) {
 	return logRow{}, errEnd
 }
 
+// errCut is for a line that was cut off, or an object on several lines.
+var errCut = errors.New("the line ends inside the object; an object takes one line")
+
 // parseJSONRow reads one object.
 func parseJSONRow(text []byte, take map[string]bool) (logRow, error) {
 	row := logRow{time: -1}
 	p := jsonScanner{text}
-	if !p.skip('{') {
+	switch {
+	case p.skip('['):
+		return row, errors.New("a JSON array; write one object per line, without brackets and commas around them")
+	case !p.skip('{'):
 		return row, errors.New("not a JSON object")
 	}
 	stepped := false
@@ -64,9 +70,15 @@ func parseJSONRow(text []byte, take map[string]bool) (logRow, error) {
 		}
 		seen[key] = true
 		if !p.skip(':') {
+			if len(p.text) == 0 {
+				return row, errCut
+			}
 			return row, fmt.Errorf("no colon behind the key %q", clip(key))
 		}
 		word, err := p.scalar()
+		if errors.Is(err, errCut) {
+			return row, err
+		}
 		if err != nil {
 			return row, fmt.Errorf("%q: %w", clip(key), err)
 		}
@@ -82,7 +94,7 @@ func parseJSONRow(text []byte, take map[string]bool) (logRow, error) {
 		default:
 			var v float64
 			if v, err = parseValue(word); err != nil {
-				err = fmt.Errorf("%q: %w", clip(key), err)
+				err = fmt.Errorf("%q: %w; %s", clip(key), err, onlyHint)
 			}
 			row.names, row.values = append(row.names, key), append(row.values, v)
 		}
@@ -93,6 +105,9 @@ func parseJSONRow(text []byte, take map[string]bool) (logRow, error) {
 			break
 		}
 		if !p.skip(',') {
+			if len(p.text) == 0 {
+				return row, errCut
+			}
 			return row, fmt.Errorf("no comma or brace behind the value of %q", clip(key))
 		}
 	}
@@ -123,7 +138,10 @@ func (p *jsonScanner) skip(c byte) bool {
 // str reads a string.
 func (p *jsonScanner) str() (string, error) {
 	p.space()
-	if len(p.text) == 0 || p.text[0] != '"' {
+	if len(p.text) == 0 {
+		return "", errCut
+	}
+	if p.text[0] != '"' {
 		return "", errors.New("a key is not a string")
 	}
 	for i := 1; i < len(p.text); i++ {
@@ -143,7 +161,7 @@ func (p *jsonScanner) str() (string, error) {
 			return s, nil
 		}
 	}
-	return "", errors.New("a string without an end")
+	return "", errCut
 }
 
 func isControl(r rune) bool { return r < ' ' }
@@ -151,17 +169,24 @@ func isControl(r rune) bool { return r < ' ' }
 // scalar reads a number or a word, or the text of a string.
 func (p *jsonScanner) scalar() (string, error) {
 	p.space()
-	if len(p.text) > 0 && p.text[0] == '"' {
+	if len(p.text) == 0 {
+		return "", errCut
+	}
+	if p.text[0] == '"' {
 		return p.str()
 	}
 	n := bytes.IndexAny(p.text, " \t\r\n,}")
-	if n < 0 {
+	cut := n < 0
+	if cut {
 		n = len(p.text)
 	}
 	word := string(p.text[:n])
 	p.text = p.text[n:]
 	if word == "" || strings.ContainsAny(word, `{[":`) {
 		return "", errors.New("only numbers and null are metrics; leave the rest out, or name the metrics with --only")
+	}
+	if cut {
+		return "", errCut
 	}
 	return word, nil
 }

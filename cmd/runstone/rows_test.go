@@ -41,7 +41,7 @@ func TestRows(t *testing.T) {
 			{line: 3, step: 2, time: -1, names: []string{"loss"}, values: []float64{3}}}},
 		{"named step and time", "\ufeffloss, step ,time\n0.5,7,1767225600500\n", nil, []logRow{
 			{line: 2, step: 7, time: at, names: []string{"loss"}, values: []float64{0.5}}}},
-		{"empty fields", "step,a,b\n1,,2\n", nil, []logRow{
+		{"empty fields", "step,time,a,b,c\n1,null,,2, NULL\n", nil, []logRow{
 			{line: 2, step: 1, time: -1, names: []string{"b"}, values: []float64{2}}}},
 		{"quotes and lines", "step,\"a\"\n\n1,\"2\"\n", nil, []logRow{
 			{line: 3, step: 1, time: -1, names: []string{"a"}, values: []float64{2}}}},
@@ -73,6 +73,7 @@ func TestRows(t *testing.T) {
 }
 
 func TestBadRows(t *testing.T) {
+	const cut = "line 1: the line ends inside the object; an object takes one line"
 	for _, c := range []struct{ text, want string }{
 		{"1,2\n", "line 1: the first line must name the columns, but it is all numbers"},
 		{"step,a,a\n", `line 1: two columns have the name "a"`},
@@ -80,29 +81,40 @@ func TestBadRows(t *testing.T) {
 		{"step,time\n", "line 1: no column holds a metric"},
 		{"step,a\n1,2\n1.5,2\n", `line 3: the step is not an integer: "1.5"`},
 		{"step,a\nx,2\n", `line 2: the step is not an integer: "x"`},
-		{"step,a\n1,x\n", `line 2: column "a": not a number: "x"`},
-		{"step,a\n1,1e999\n", `line 2: column "a": not a number: "1e999"`},
+		{"step,a\n1,x\n", `line 2: column "a": not a number: "x"; leave the text out, or name the metrics with --only`},
+		{"step,a\n1,1e999\n", `line 2: column "a": not a number: "1e999"; leave the text out, or name the metrics with --only`},
+		{"step;a\n1;2\n", "line 1: the columns are separated by semicolons; write commas or tabs between them, and points in numbers"},
+		{"[{\"step\":1}]", "line 1: a JSON array; write one object per line, without brackets and commas around them"},
 		{"step,a\n1\n", "line 2: 1 fields for 2 columns"},
 		{"step,time,a\n1,-5,2\n", `line 2: the time is not Unix milliseconds, seconds with a decimal point or RFC 3339: "-5"`},
 		{"step,a\n1,\"2\n", `line 2: extraneous or missing " in quoted-field`},
-		{"{", "line 1: a key is not a string"},
-		{`{"step":1`, `line 1: no comma or brace behind the value of "step"`},
+		{"{", cut},
+		{"{1", "line 1: a key is not a string"},
+		{`{"step":1`, cut},
+		{`{"step":1 2}`, `line 1: no comma or brace behind the value of "step"`},
+		{`{"step":1,`, cut},
+		{`{"step":1,"a"`, cut},
+		{`{"step":1,"a":`, cut},
+		{`{"step":1,"a":0.`, cut},
+		{`{"step":1,"a":nul`, cut},
 		{`{"step":1} x`, "line 1: something behind the object"},
 		{`{"a":1}`, `line 1: no "step"`},
-		{`{"step":1,"a":true}`, `line 1: "a": not a number: "true"`},
+		{`{"step":1,"a":true}`, `line 1: "a": not a number: "true"; leave the text out, or name the metrics with --only`},
 		{`{"step":1,"a":{"b":2}}`, `line 1: "a": only numbers and null are metrics; leave the rest out, or name the metrics with --only`},
 		{`{"step":1,"a":1,"a":2}`, `line 1: the key "a" twice`},
 		{`{"step":1,"a" 2}`, `line 1: no colon behind the key "a"`},
-		{`{"step":1,"a`, "line 1: a string without an end"},
+		{`{"step":1,"a`, cut},
 		{`{"step":1,"\x":2}`, `line 1: a string that is not JSON: "\"\\x\""`},
 		{`{"step":null}`, `line 1: the step is not an integer: "null"`},
-		{"{\"step\":1}\n[1]", "line 2: not a JSON object"},
+		{"{\"step\":1}\n1", "line 2: not a JSON object"},
 		{`{"step":1,"a":"` + strings.Repeat("x", maxLine) + `"}`, "line 1: longer than 4 MiB"},
 	} {
 		_, err := readAll(t, c.text, "auto")
 		require.EqualError(t, err, c.want, "%.60q", c.text)
 	}
-	_, err := newRowReader(strings.NewReader(""), "xml", nil)
+	_, err := readAll(t, "step,loss,acc\n1,2,3\n", "auto", "loss", "nope")
+	require.EqualError(t, err, `line 1: no metric's column is named "nope"; there are loss, acc`)
+	_, err = newRowReader(strings.NewReader(""), "xml", nil)
 	require.Error(t, err)
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,11 +24,15 @@ func (a *app) runsList() *cobra.Command {
 	var experiments, columns []string
 	var filter, view string
 	cmd := &cobra.Command{
-		Use: "list", Short: "List runs, the newest first", Args: cobra.NoArgs,
+		Use: "list", Short: "List runs, the newest first", Args: noArgs,
 		Long: `List runs, the newest first.
 
 Columns are id, name, experiment, experiment_id, status, stage, user, start,
-end, duration, params.KEY, tags.KEY and metrics.KEY, which is the latest value.`,
+end, duration, params.KEY, tags.KEY and metrics.KEY, which is the latest value.
+
+With --json each run is an object with everything but its points, as "runs show"
+prints it; with --columns too, an object with the columns as its keys: ids in
+full, times in Unix ms, the duration in ms, null for what a run does not have.`,
 		Example: `  runstone runs list --experiment diagnostics --limit 10
   runstone runs list --filter "metrics.loss < 0.4 AND params.lr = '0.01'" \
       --order-by "metrics.loss ASC" --columns id,name,params.lr,metrics.loss`,
@@ -52,7 +57,9 @@ end, duration, params.KEY, tags.KEY and metrics.KEY, which is the latest value.`
 					}
 					opt.Experiments = append(opt.Experiments, e.ID)
 				}
-				return a.listRuns(ctx, db, filter, opt, columns)
+				p := runPrinter{a: a, list: jsonList{a: a}, columns: columns, pick: cmd.Flags().Changed("columns"),
+					now: time.Now(), experiments: map[string]string{}}
+				return a.listRuns(ctx, db, filter, opt, &p)
 			})
 		},
 	}
@@ -70,14 +77,13 @@ end, duration, params.KEY, tags.KEY and metrics.KEY, which is the latest value.`
 }
 
 // listRuns prints what a search finds and says when there is more of it.
-func (a *app) listRuns(ctx context.Context, db *runstone.DB, filter string, opt runstone.SearchOptions, columns []string) error {
+func (a *app) listRuns(ctx context.Context, db *runstone.DB, filter string, opt runstone.SearchOptions, p *runPrinter) error {
 	limit := opt.Limit
 	if limit > 0 {
 		opt.Limit++
 	}
-	p := runPrinter{a: a, list: jsonList{a: a}, columns: columns, now: time.Now(), experiments: map[string]string{}}
 	var head []string
-	for _, c := range columns {
+	for _, c := range p.columns {
 		h := strings.ToUpper(c)
 		if c == "duration" || strings.HasPrefix(c, "metrics.") {
 			h = ">" + h
@@ -104,7 +110,7 @@ func (a *app) listRuns(ctx context.Context, db *runstone.DB, filter string, opt 
 		err = a.print(p.table)
 	}
 	if limit > 0 && n > limit {
-		a.note("there are more than these %d runs; --limit 0 shows all", limit)
+		a.note("there are more than %s; --limit 0 shows all", plural(int64(limit), "run"))
 	}
 	return err
 }
@@ -127,37 +133,82 @@ type runPrinter struct {
 	list        jsonList
 	table       *table
 	columns     []string
+	pick        bool // also of JSON only the columns
 	now         time.Time
 	experiments map[string]string // name by id
 }
 
 func (p *runPrinter) add(ctx context.Context, db *runstone.DB, r *runstone.RunData) error {
-	if p.a.json {
+	if p.a.json && !p.pick {
 		return p.list.add(viewRun(r))
+	}
+	if slices.Contains(p.columns, "experiment") && p.experiments[r.ExperimentID] == "" {
+		e, err := db.Experiment(ctx, r.ExperimentID)
+		if err != nil {
+			return err
+		}
+		p.experiments[r.ExperimentID] = e.Name
+	}
+	if p.a.json {
+		object := make(map[string]any, len(p.columns))
+		for _, c := range p.columns {
+			object[c] = p.jsonCell(r, c)
+		}
+		return p.list.add(object)
 	}
 	cells := make([]string, len(p.columns))
 	for i, c := range p.columns {
-		if c == "experiment" {
-			name, ok := p.experiments[r.ExperimentID]
-			if !ok {
-				e, err := db.Experiment(ctx, r.ExperimentID)
-				if err != nil {
-					return err
-				}
-				name = e.Name
-				p.experiments[r.ExperimentID] = name
-			}
-			cells[i] = name
-			continue
-		}
 		cells[i] = p.cell(r, c)
 	}
 	p.table.add(cells...)
 	return nil
 }
 
+// jsonCell is what --json prints of a column; nil for what a run does not have.
+func (p *runPrinter) jsonCell(r *runstone.RunData, column string) any {
+	switch column {
+	case "id":
+		return r.ID
+	case "status":
+		return r.Status.String()
+	case "start":
+		return r.Start
+	case "end":
+		if r.End == 0 {
+			return nil
+		}
+		return r.End
+	case "duration":
+		if r.End == 0 && r.Status != runstone.Running {
+			return nil
+		}
+		return r.Duration(p.now).Milliseconds()
+	}
+	kind, key, ok := strings.Cut(column, ".")
+	if !ok {
+		return p.cell(r, column)
+	}
+	switch kind {
+	case "params":
+		if v, ok := r.Params[key]; ok {
+			return v
+		}
+	case "tags":
+		if v, ok := r.Tags[key]; ok {
+			return v
+		}
+	default:
+		if v, ok := r.Metric(key); ok {
+			return number(v)
+		}
+	}
+	return nil
+}
+
 func (p *runPrinter) cell(r *runstone.RunData, column string) string {
 	switch column {
+	case "experiment":
+		return p.experiments[r.ExperimentID]
 	case "id":
 		return shortID(r.ID)
 	case "name":

@@ -21,8 +21,14 @@ func newApp(in io.Reader) (a *app, out, err *bytes.Buffer) {
 // oneRun returns the only run of a database.
 func oneRun(t *testing.T, dir string) *runstone.RunData {
 	t.Helper()
-	var runs []*runstone.RunData
-	require.NoError(t, with(context.Background(), dir, &runstone.Options{ReadOnly: true}, func(ctx context.Context, db *runstone.DB) error {
+	runs, err := runsOf(dir)
+	require.NoError(t, err)
+	require.Len(t, runs, 1)
+	return runs[0]
+}
+
+func runsOf(dir string) (runs []*runstone.RunData, err error) {
+	err = with(context.Background(), dir, &runstone.Options{ReadOnly: true}, func(ctx context.Context, db *runstone.DB) error {
 		for r, err := range db.Search(ctx, "", nil) {
 			if err != nil {
 				return err
@@ -30,9 +36,8 @@ func oneRun(t *testing.T, dir string) *runstone.RunData {
 			runs = append(runs, r)
 		}
 		return nil
-	}))
-	require.Len(t, runs, 1)
-	return runs[0]
+	})
+	return runs, err
 }
 
 // TestLogStreams logs from a pipe that stays open: what came in is there while
@@ -50,9 +55,12 @@ func TestLogStreams(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Eventually(t, func() bool {
-		r := oneRun(t, dir)
-		v, ok := r.Metric("loss")
-		return ok && v == 8 && r.Status == runstone.Running
+		runs, err := runsOf(dir) // the first line makes the database
+		if err != nil || len(runs) != 1 {
+			return false
+		}
+		v, ok := runs[0].Metric("loss")
+		return ok && v == 8 && runs[0].Status == runstone.Running
 	}, patience, 20*time.Millisecond)
 	interrupt()
 	require.Equal(t, exitInterrupted, <-code, errs)
@@ -61,6 +69,23 @@ func TestLogStreams(t *testing.T) {
 	require.Equal(t, int64(3), r.Metrics[0].Count)
 	require.Equal(t, r.ID+"\n", out.String())
 	require.Contains(t, errs.String(), "logged 3 points from 3 lines to run "+shortID(r.ID)+", now KILLED\nrunstone: interrupted\n")
+}
+
+// TestLogNothing interrupts a log before its first line: there is no run.
+func TestLogNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	in, pipe := io.Pipe()
+	defer pipe.Close()
+	ctx, interrupt := context.WithCancel(context.Background())
+	a, out, errs := newApp(in)
+	code := make(chan int, 1)
+	go func() { code <- a.main(ctx, []string{"runs", "log", "--data-dir", dir}) }()
+	_, err := io.WriteString(pipe, "step,loss\n")
+	require.NoError(t, err)
+	interrupt()
+	require.Equal(t, exitInterrupted, <-code, errs)
+	require.Empty(t, out.String())
+	require.NoDirExists(t, dir)
 }
 
 // TestLogManySets logs more combinations of metrics than are held at once, and

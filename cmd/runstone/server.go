@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -45,7 +46,7 @@ type serverFlags struct {
 func (a *app) serverCommand() *cobra.Command {
 	var fl serverFlags
 	cmd := &cobra.Command{
-		Use: "server", Short: "Serve the database to MLflow clients", Long: serverLong, Args: cobra.NoArgs,
+		Use: "server", Short: "Serve the database to MLflow clients", Long: serverLong, Args: noArgs,
 		Example: `  runstone server
   runstone server -d /srv/tracking --port 5001
   MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python train.py`,
@@ -142,9 +143,9 @@ func (a *app) announce(db *runstone.DB, addr net.Addr, fl *serverFlags) error {
      at %s
 
 Log to it      export MLFLOW_TRACKING_URI=%s
-Look into it   runstone experiments list -d %s
+Look into it   %s experiments list -d %s
 Stop it        Ctrl-C
-`, db.Dir(), base+fl.prefix, base, quoteArg(db.Dir()))
+`, db.Dir(), base+fl.prefix, base, quoteArg(os.Args[0]), quoteArg(db.Dir()))
 	if fl.artifacts != "" {
 		a.note("artifacts go to %s; the artifacts commands look into the database's own folder", fl.artifacts)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"strings"
 	"testing"
 
@@ -39,6 +40,19 @@ func TestVerifyDeath(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, maxHead, h.Len())
+}
+
+// TestVerifyWaiting names the inbox files that are not applied yet.
+func TestVerifyWaiting(t *testing.T) {
+	for waiting, want := range map[int]string{
+		0: "", 1: "1 inbox file, not all of it applied\n", 1234: "1,234 inbox files, not all of them applied\n",
+	} {
+		a, out, _ := newApp(nil)
+		a.stdout = bufio.NewWriter(out)
+		require.NoError(t, a.printVerify(&verifyView{Sound: true, Report: &reportView{Runs: 1, Waiting: waiting}}, false))
+		require.NoError(t, a.stdout.Flush())
+		require.Equal(t, "read 0 experiments, 1 run, 0 rows, 0 blocks, 0 points: all sound\n"+want, out.String())
+	}
 }
 
 // TestVerifyRecords reads what a child said, also when it stopped in the middle.
