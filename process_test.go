@@ -10,8 +10,10 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -257,26 +259,57 @@ func TestSharedDatabase(t *testing.T) {
 }
 
 // TestInboxWaitsForItsRun: points that come before the run that they are of
-// stay until it is there.
+// wait for another inbox to bring it.
 func TestInboxWaitsForItsRun(t *testing.T) {
 	dir := t.TempDir()
 	db := openDB(t, dir, small())
-	info := newRun(t, db, "exp", "r")
-	require.NoError(t, db.Close())
-	in, err := store.OpenInbox(dir)
-	require.NoError(t, err)
-	g, err := in.Group(ctx, "feed", []store.SeriesName{{Metric: "m"}})
-	require.NoError(t, err)
-	require.NoError(t, g.Append(ctx, Appended, []int64{1}, []int64{1}, [][]float64{{7}}))
-	require.NoError(t, in.Close())
-	db = openDB(t, dir, small())
-	_, err = db.Run(ctx, info.ID)
-	require.NoError(t, err)
-	_, err = db.CreateRun(ctx, NewRun{Experiment: "exp", ID: "feed"})
+	feed := func(id string) *store.Inbox {
+		in, err := store.OpenInbox(dir)
+		require.NoError(t, err)
+		g, err := in.Group(ctx, id, []store.SeriesName{{Metric: "m"}})
+		require.NoError(t, err)
+		require.NoError(t, g.Append(ctx, Appended, []int64{1}, []int64{1}, [][]float64{{7}}))
+		return in
+	}
+	in := feed("feed")
+	time.Sleep(500 * time.Millisecond) // several looks
+	_, err := db.CreateRun(ctx, NewRun{Experiment: "exp", ID: "feed"})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		d, err := db.Run(ctx, "feed")
 		v, ok := d.Metric("m")
 		return err == nil && ok && v == 7
 	}, waitLong, waitStep)
+	require.NoError(t, in.Close())
+}
+
+// TestInboxRejects: an op for a run that nobody made does not hold up what
+// follows it, and is kept for people to see.
+func TestInboxRejects(t *testing.T) {
+	dir := t.TempDir()
+	holder := openDB(t, dir, small())
+	db := openDB(t, dir, small())
+	b, err := encodeOp(&runFields{ID: "typo", Tags: []KV{{Key: "a", Value: "b"}}})
+	require.NoError(t, err)
+	require.NoError(t, db.inbox.Op(ctx, Appended, b))
+	g, err := db.inbox.Group(ctx, "typo", []store.SeriesName{{Metric: "m"}})
+	require.NoError(t, err)
+	require.NoError(t, g.Append(ctx, Appended, []int64{1}, []int64{1}, [][]float64{{7}}))
+	run, err := db.StartRun(ctx, "exp", &RunOptions{Name: "good"})
+	require.NoError(t, err)
+	require.NoError(t, run.Log(ctx, 1, Metrics{"m": 1}))
+	require.NoError(t, run.End(ctx, Finished))
+	got, err := db.Run(ctx, run.ID())
+	require.NoError(t, err, "a private view does not wait")
+	require.Equal(t, Finished, got.Status)
+	require.NoError(t, db.Close())
+	require.Eventually(t, func() bool {
+		got, err := holder.Run(ctx, run.ID())
+		return err == nil && got.Status == Finished
+	}, waitLong, waitStep)
+	var left []string
+	require.Eventually(t, func() bool {
+		left, err = filepath.Glob(dir + "/inbox/*")
+		return err == nil && len(left) == 1 && strings.HasSuffix(left[0], ".rejected")
+	}, waitLong, waitStep, "%v", left)
 }

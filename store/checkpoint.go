@@ -61,9 +61,25 @@ func (s *Store) checkpoint(ctx context.Context) error {
 	if err != nil {
 		return noSpace(err)
 	}
-	c := s.cut(next)
+	// Most of the journal is synced before changes have to wait in cut.
+	if s.journal != nil {
+		if err := s.acknowledge(s.journal, s.journal.Written(), Synced); err != nil {
+			return errors.Join(err, next.Close())
+		}
+	}
+	c, err := s.cut(next)
+	if err != nil {
+		return errors.Join(err, next.Close())
+	}
 	s.unfinished = c
 	return s.write(c)
+}
+
+// broken fails the store: after a sync that did not succeed nobody knows what
+// is on disk, and trying again proves nothing.
+func (s *Store) broken(err error) error {
+	s.fail(err)
+	return err
 }
 
 // createJournal makes a journal file and notes its number in the mark, in this
@@ -82,18 +98,25 @@ func (s *Store) createJournal(number uint64) (*journal.Writer, error) {
 	}
 	s.mark.journal, s.mark.clean = number, false
 	if err := s.mark.write(); err != nil {
-		_ = w.Close()
-		return nil, err
+		return nil, s.broken(errors.Join(err, w.Close()))
 	}
 	return w, nil
 }
 
 // cut switches to the next journal and captures what the earlier ones made.
-// Changes wait meanwhile; it copies summaries and slice headers only.
-func (s *Store) cut(next *journal.Writer) *checkpoint {
+// Changes wait meanwhile; it copies summaries and slice headers only. The
+// journal before is synced first, so that syncing a journal covers all changes
+// before its own.
+func (s *Store) cut(next *journal.Writer) (*checkpoint, error) {
 	s.gate.Lock()
 	defer s.gate.Unlock()
 	c := &checkpoint{number: s.number, writer: s.journal}
+	if s.journal != nil {
+		if err := s.acknowledge(s.journal, s.journal.Written(), Synced); err != nil {
+			return nil, err
+		}
+		s.behind.Store(s.journal.Written())
+	}
 	s.journal, s.number = next, next.Header.Number
 	s.layers.Lock()
 	c.rows = s.active
@@ -116,7 +139,7 @@ func (s *Store) cut(next *journal.Writer) *checkpoint {
 		c.groups = append(c.groups, st)
 	})
 	c.blocks = s.sealer.mark()
-	return c
+	return c, nil
 }
 
 // write moves a checkpoint into the key space. Until it is done the journals
@@ -126,17 +149,12 @@ func (s *Store) write(c *checkpoint) error {
 	if err := s.sealer.wait(c.blocks); err != nil {
 		return err
 	}
-	if c.writer != nil { // for those who wait for it in Commit
-		if err := c.writer.Commit(c.writer.Written()); err != nil {
-			return err
-		}
-	}
 	err := s.writeTails(c)
 	if err == nil {
 		err = s.writeRows(c)
 	}
 	if err == nil {
-		err = s.engine.Sync()
+		err = s.syncEngine()
 	}
 	if err == nil {
 		err = s.writeStates(c)
@@ -146,7 +164,7 @@ func (s *Store) write(c *checkpoint) error {
 	}
 	s.mark.checkpoint = c.number
 	if err := s.mark.write(); err != nil {
-		return noSpace(err)
+		return s.broken(noSpace(err))
 	}
 	return s.release(c)
 }
@@ -194,7 +212,14 @@ func (s *Store) writeStates(c *checkpoint) error {
 	if err := b.flush(); err != nil {
 		return err
 	}
-	return s.engine.Sync()
+	return s.syncEngine()
+}
+
+func (s *Store) syncEngine() error {
+	if err := s.engine.Sync(); err != nil {
+		return s.broken(fmt.Errorf("sync the key space: %w", err))
+	}
+	return nil
 }
 
 func (b *batch) save(key []byte, version byte, v any) error {
@@ -208,6 +233,7 @@ func (b *batch) save(key []byte, version byte, v any) error {
 // release drops what a written checkpoint has made superfluous.
 func (s *Store) release(c *checkpoint) error {
 	s.unfinished = nil
+	s.behind.Store(0)
 	s.layers.Lock()
 	s.frozen = nil
 	s.layers.Unlock()

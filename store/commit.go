@@ -39,7 +39,7 @@ func (s *Store) view(fn func(*Tx) error) error {
 		}
 	}()
 	active, frozen := s.active, s.frozen
-	return s.engine.View(func(base kv.Reader) error {
+	return s.read(func(base kv.Reader) error {
 		s.layers.RUnlock()
 		locked = false
 		return fn(&Tx{s: s, layers: [2]*rowMap{active, frozen}, base: base})
@@ -51,6 +51,9 @@ func (s *Store) view(fn func(*Tx) error) error {
 // Updates run one at a time; fn must not call another method of the Store.
 func (s *Store) Update(ctx context.Context, d Durability, fn func(*Tx) error) error {
 	if err := s.writable(ctx); err != nil {
+		return err
+	}
+	if err := s.sealer.admit(ctx); err != nil { // it may bring points
 		return err
 	}
 	w, end, err := s.update(fn)
@@ -105,7 +108,7 @@ func (s *Store) append(kind byte, frame []byte, w **journal.Writer, end *int64) 
 	if s.journal == nil {
 		return nil
 	}
-	if err := s.space.check(int64(len(frame)), s.journal.Written()); err != nil {
+	if err := s.space.check(int64(len(frame)), s.journal.Written()+s.behind.Load()); err != nil {
 		return err
 	}
 	at, err := s.journal.Append(kind, frame)
@@ -143,13 +146,21 @@ func (s *Store) Sync(ctx context.Context) error {
 	return s.syncNow()
 }
 
+// syncNow makes the journal durable.
+func (s *Store) syncNow() error {
+	s.gate.RLock()
+	w := s.journal
+	s.gate.RUnlock()
+	return s.acknowledge(w, w.Written(), Synced)
+}
+
 // Room returns ErrNoSpace when writing n bytes beside the database, to its
 // artifacts, would come too near to a full disk.
 func (s *Store) Room(n int64) error {
 	s.gate.RLock()
 	pending := int64(0)
 	if s.journal != nil {
-		pending = s.journal.Written()
+		pending = s.journal.Written() + s.behind.Load()
 	}
 	s.gate.RUnlock()
 	return s.space.room(n, pending)

@@ -23,14 +23,15 @@
 //
 //	'n' kind, hash(text)            → ordinal          dictionary
 //	'N' kind, ordinal               → text             dictionary
-//	'w' hash(writer)                → applied sequence of an inbox
+//	'w' writer                      → applied sequence of an inbox
 //	'C'                             → number of the last checkpoint
 //	'G' run, group                  → members of a group of series
 //	'g' run, group                  → state of the group at a checkpoint
 //	'b' run, group, block, column   → metric block; column 0 is the clock
 //	't' run, group, number, column  → tail of the group: points short of a block
 //
-// where kind is a byte, group and column are uint16, the rest uint32. All other
+// where kind is a byte, column a uint16, writer an id of 16 bytes, hash the
+// first 16 bytes of a SHA-256, and the rest uint32. All other
 // table bytes belong to the packages above. Every value is sealed with a
 // version and a checksum over key and value (internal/record).
 package store

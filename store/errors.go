@@ -22,6 +22,8 @@ var (
 	ErrInvalid     = errors.New("invalid argument")
 )
 
+func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }
+
 // DataLossError says that acknowledged changes are missing from the database.
 // The database is left as it is found. It wraps [ErrCorrupt].
 type DataLossError struct {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -88,8 +87,10 @@ func (g *group) isDirty() bool {
 // Append adds n points to each series of the group: steps and times (Unix ms)
 // have length n, values has one slice of length n for each name that
 // [Series.Groups] was given for this group. The slices are not kept. When it
-// returns nil the points are as durable as d says; on an error none is logged.
-// Errors: [ErrInvalid], [ErrNoSpace], [ErrClosed], [ErrReadOnly].
+// returns nil the points are as durable as d says. More than some 260,000
+// numbers go in pieces, of which an error may leave the first ones logged; with
+// fewer, an error means that none is. Errors: [ErrInvalid], [ErrNoSpace],
+// [ErrClosed], [ErrReadOnly].
 func (x *Group) Append(ctx context.Context, d Durability, steps, times []int64, values [][]float64) error {
 	g := x.g
 	c := columns{steps, times, values}
@@ -302,5 +303,3 @@ func parsePoints(b []byte) (run, group uint32, c columns, err error) {
 }
 
 var errPoints = fmt.Errorf("points: wrong length: %w", ErrCorrupt)
-
-func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }

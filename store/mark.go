@@ -104,8 +104,13 @@ func (m *mark) rebooted() bool {
 }
 
 // write makes the mark's fields durable.
-func (m *mark) write() error {
+func (m *mark) write() (err error) {
 	m.counter++
+	defer func() {
+		if err != nil { // the slot may be torn; the next try must use it again
+			m.counter--
+		}
+	}()
 	m.boot = journal.BootID()
 	var s [markSlot]byte
 	copy(s[:], markMagic)

@@ -165,6 +165,10 @@ func (s *Store) sources(groups []*group, metric string) ([]source, error) {
 func (g *group) source(column int) source {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return g.sourceLocked(column)
+}
+
+func (g *group) sourceLocked(column int) source {
 	src := source{g: g, column: column, stored: g.stored}
 	for _, b := range g.pending {
 		src.memory = append(src.memory, b.columns)
@@ -306,7 +310,7 @@ func (s *Store) readPieces(ctx context.Context, run uint32, metric string, fn fu
 		return err
 	}
 	// The view comes last: it holds every block that a source counts as stored.
-	return s.engine.View(func(r kv.Reader) error {
+	return s.read(func(r kv.Reader) error {
 		var pieces []piece
 		for i := range sources {
 			if pieces, err = sources[i].pieces(pieces, r); err != nil {
@@ -369,18 +373,24 @@ type Bucket struct {
 	Min, Max    Point // of the values but NaN; mean nothing when Count is NaN
 }
 
+// maxBuckets bounds the answer of Downsample.
+const maxBuckets = 100_000
+
 // Downsample divides the steps from…to, both included, into at most buckets
 // ranges of one width and returns those that have points, in order. No
 // minimum, maximum, first or last value is lost. ErrInvalid when from > to or
-// buckets < 1.
+// buckets is not 1 to 100,000.
 func (s *Store) Downsample(ctx context.Context, run uint32, metric string, from, to int64, buckets int) ([]Bucket, error) {
-	if from > to || buckets < 1 || buckets > 1<<20 {
+	if from > to || buckets < 1 || buckets > maxBuckets {
 		return nil, fmt.Errorf("steps %d to %d in %d buckets: %w", from, to, buckets, ErrInvalid)
 	}
 	// In uint64 the distance of any two steps is exact.
 	span := uint64(to) - uint64(from)
 	width := span/uint64(buckets) + 1
-	acc := make([]Bucket, span/width+1)
+	if buckets == 1 {
+		width = max(span, 1) // span + 1 may not fit; the last step is clamped below
+	}
+	acc := make([]Bucket, min(span/width+1, uint64(buckets)))
 	err := s.readPieces(ctx, run, metric, func(r kv.Reader, pieces []piece) error {
 		var c Columns
 		for i := range pieces {
@@ -394,7 +404,8 @@ func (s *Store) Downsample(ctx context.Context, run uint32, metric string, from,
 			}
 			for k, step := range c.Steps {
 				if step >= from && step <= to {
-					acc[(uint64(step)-uint64(from))/width].add(Point{step, c.Times[k], c.Values[k]})
+					at := min((uint64(step)-uint64(from))/width, uint64(buckets-1))
+					acc[at].add(Point{step, c.Times[k], c.Values[k]})
 				}
 			}
 			if err := ctx.Err(); err != nil {
@@ -412,7 +423,10 @@ func (s *Store) Downsample(ctx context.Context, run uint32, metric string, from,
 			continue
 		}
 		b.From = int64(uint64(from) + uint64(i)*width)
-		b.To = int64(uint64(b.From) + min(width-1, uint64(to)-uint64(b.From)))
+		b.To = to
+		if i < len(acc)-1 {
+			b.To = int64(uint64(b.From) + width - 1)
+		}
 		out = append(out, b)
 	}
 	return out, nil
@@ -493,7 +507,7 @@ func (s *Store) readTail(run, group, number uint32, width int) (c columns, err e
 	for i := range all {
 		all[i] = i
 	}
-	err = s.engine.View(func(r kv.Reader) error {
+	err = s.engine.View(func(r kv.Reader) error { // also while closing
 		c, err = loadColumns(r, 't', run, group, number, all, c)
 		return err
 	})

@@ -27,6 +27,7 @@ type sealer struct {
 	pending int64 // bytes in queue
 	queued  uint64
 	done    uint64
+	tries   uint64 // to write a block
 	stopped bool
 	err     error // why it cannot go on now
 }
@@ -89,8 +90,8 @@ func (q *sealer) mark() uint64 {
 func (q *sealer) wait(n uint64) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.done < n {
-		if q.err != nil {
+	for tries := q.tries; q.done < n; {
+		if q.err != nil && q.tries >= tries+2 { // it began after the call
 			return q.err
 		}
 		if q.stopped {
@@ -130,6 +131,7 @@ func (q *sealer) run() {
 
 		q.mu.Lock()
 		q.err = err
+		q.tries++
 		if err == nil {
 			q.queue[0] = nil
 			q.queue = q.queue[1:]

@@ -39,8 +39,9 @@ type Options struct {
 	// Logger hears of what the store does by itself. Nil is silence.
 	Logger *slog.Logger
 	// Apply turns an op that another process left in the inbox into rows. An
-	// error that wraps ErrInvalid, ErrNotFound, ErrExists or ErrConflict
-	// rejects the op for good and is counted; any other stops the inbox.
+	// error that wraps ErrInvalid, ErrExists or ErrConflict rejects the op for
+	// good and is counted; ErrNotFound does so once no other inbox can bring
+	// what is missing; any other stops the inbox.
 	Apply func(tx *Tx, op []byte) error
 	// Series refuses names of series that an inbox should not bring; nil takes
 	// all.
@@ -110,6 +111,8 @@ type Store struct {
 	series seriesTable
 	sealer *sealer
 
+	behind atomic.Int64 // bytes of journals that a checkpoint is moving
+
 	checkpointing sync.Mutex
 	unfinished    *checkpoint // one that failed half-way and must be finished first
 
@@ -117,6 +120,7 @@ type Store struct {
 
 	failure atomic.Pointer[error] // makes every later change fail
 	closed  atomic.Bool
+	reads   reads
 	stop    context.CancelFunc
 	wake    chan struct{} // asks for a checkpoint
 	workers sync.WaitGroup
@@ -263,6 +267,7 @@ const checkpointEvery = 5 * time.Minute
 // abandon lets go of everything without writing.
 func (s *Store) abandon() {
 	s.closed.Store(true)
+	s.inbox.stop()
 	s.sealer.stop()
 	if s.engine != nil {
 		_ = s.engine.Close()
@@ -273,10 +278,15 @@ func (s *Store) abandon() {
 	s.cleanup()
 }
 
-// Close makes everything durable and lets go of the directory. A second call
-// does nothing.
+// Close makes everything durable and lets go of the directory. It waits for
+// reads under way; iterators that are not finished keep it from closing. A
+// second call does nothing.
 func (s *Store) Close() error {
-	if s.closed.Swap(true) {
+	// Behind the gate: a change either came before, or finds the store closed.
+	s.gate.Lock()
+	closed := s.closed.Swap(true)
+	s.gate.Unlock()
+	if closed {
 		return nil
 	}
 	if s.stop != nil {
@@ -289,6 +299,9 @@ func (s *Store) Close() error {
 		err = s.finish()
 	}
 	s.sealer.stop()
+	if !s.reads.wait(readPatience) {
+		return errors.Join(err, errors.New("a read of the database has not come to its end; its files stay open"))
+	}
 	if cerr := s.engine.Close(); err == nil && cerr != nil {
 		err = fmt.Errorf("close the key space: %w", cerr)
 	}
@@ -304,6 +317,10 @@ func (s *Store) Close() error {
 	}
 	return err
 }
+
+// readPatience is how long Close waits for reads under way. Closing the key
+// space under them would end the process: its tables are mapped.
+const readPatience = 30 * time.Second
 
 // finish moves what is in memory into the key space.
 func (s *Store) finish() error {
@@ -321,6 +338,9 @@ func (s *Store) finish() error {
 
 // markClean records that nothing is left to recover. The empty journal goes.
 func (s *Store) markClean() error {
+	if n := s.journal.Frames(); n > 0 {
+		return fmt.Errorf("journal %d still holds %d changes", s.number, n)
+	}
 	s.mark.clean, s.mark.journal = true, s.number-1
 	if err := s.mark.write(); err != nil {
 		return err

@@ -30,6 +30,7 @@ type tailer struct {
 	s     *Store
 	files map[string]*inboxFile
 	stuck map[string]stuckInbox
+	waits map[string]time.Time // since when an inbox waits for what is not there
 	quit  chan struct{}
 	done  chan struct{}
 }
@@ -67,6 +68,7 @@ type inboxFile struct {
 	row    inboxRow
 	series map[uint32]*inboxSeries
 	ended  bool
+	strict bool // what refers to something that is not there is rejected
 }
 
 // inboxSeries is a group named in an inbox. The groups are nil until its first
@@ -76,6 +78,7 @@ type inboxSeries struct {
 	names  []SeriesName
 	handle *Series
 	groups []*Group
+	reject error
 }
 
 func (t *tailer) start() {
@@ -131,10 +134,11 @@ func (t *tailer) drain(ctx context.Context) error {
 	}
 	if t.files == nil {
 		t.files, t.stuck = map[string]*inboxFile{}, map[string]stuckInbox{}
+		t.waits = map[string]time.Time{}
 	}
-	var failed error
-	for before, waiting := -1, 0; ; before = waiting { // until a round helps none of those that wait
-		waiting, failed = 0, nil
+	for patient, previous := true, -1; ; {
+		var failed error
+		waiting := 0
 		for _, e := range entries {
 			if !strings.HasSuffix(e.Name(), ".log") {
 				continue
@@ -143,23 +147,30 @@ func (t *tailer) drain(ctx context.Context) error {
 			if t.leave(path) {
 				continue
 			}
-			err := t.drainFile(ctx, path)
+			err := t.drainFile(ctx, path, patient)
 			switch {
+			case errors.Is(err, fs.ErrNotExist): // done in an earlier round
 			case isNotFound(err):
 				waiting++
-				t.s.log.Info("inbox waits", "file", e.Name(), "err", err)
+				if _, ok := t.waits[path]; !ok {
+					t.waits[path] = time.Now()
+					t.s.log.Info("inbox waits", "file", e.Name(), "err", err)
+				}
 			case err != nil:
 				t.stick(path)
 				failed = errors.Join(failed, fmt.Errorf("inbox %s (move the file away to do without it): %w", e.Name(), err))
 			}
 		}
-		if waiting == 0 || waiting == before {
+		if waiting == 0 || !patient {
 			return failed
 		}
+		patient = waiting != previous // once a round has helped nobody, one is strict
+		previous = waiting
 	}
 }
 
-func (t *tailer) drainFile(ctx context.Context, path string) error {
+// drainFile applies one inbox. patient lets it wait for what its ops refer to.
+func (t *tailer) drainFile(ctx context.Context, path string, patient bool) error {
 	f := t.files[path]
 	if f == nil {
 		var err error
@@ -173,19 +184,31 @@ func (t *tailer) drainFile(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	since, waiting := t.waits[path]
+	f.strict = !patient && (gone || t.s.opt.ReadOnly || waiting && time.Since(since) > waitForRun)
 	if err := t.apply(ctx, f); err != nil {
 		t.forget(f) // what was read but not applied is read again
 		return err
 	}
+	delete(t.waits, path)
 	if !gone && !f.ended || t.s.opt.ReadOnly {
 		return nil
 	}
 	if err := t.s.syncNow(); err != nil {
 		return err
 	}
+	rejected := f.row.Rejected
 	t.forget(f)
+	if rejected > 0 {
+		return os.Rename(path, strings.TrimSuffix(path, ".log")+".rejected")
+	}
 	return os.Remove(path)
 }
+
+// waitForRun is how long ops of a living writer wait for a run that no inbox
+// brings. What is refused then, or when the writer is gone, stays in the
+// directory as a file .rejected.
+const waitForRun = 10 * time.Second
 
 func (t *tailer) writerGone(f *inboxFile) (bool, error) {
 	if t.s.opt.ReadOnly {
@@ -241,7 +264,7 @@ func (t *tailer) apply(ctx context.Context, f *inboxFile) error {
 		// uses them; their run may come from an op that is not applied yet.
 		for len(batch) > 0 {
 			n := 0
-			for n < len(batch) && (batch[n].kind != framePoints || batch[n].to.groups != nil) {
+			for n < len(batch) && (batch[n].kind != framePoints || batch[n].to.groups != nil || batch[n].to.reject != nil) {
 				n++
 			}
 			if n > 0 {
@@ -251,7 +274,10 @@ func (t *tailer) apply(ctx context.Context, f *inboxFile) error {
 				batch = batch[n:]
 				continue
 			}
-			if err := t.resolve(ctx, batch[0].to); err != nil {
+			err := t.resolve(ctx, batch[0].to)
+			if isNotFound(err) && f.strict {
+				batch[0].to.reject = err
+			} else if err != nil {
 				return err
 			}
 		}
@@ -361,7 +387,7 @@ func (t *tailer) commit(ctx context.Context, f *inboxFile, batch []inboxFrame) e
 		for _, in := range batch {
 			undo := tx.savepoint()
 			err := t.applyFrame(tx, in)
-			if rejects(err) {
+			if rejects(err) || f.strict && isNotFound(err) {
 				undo()
 				row.Rejected++
 				row.Reason = err.Error()
@@ -383,6 +409,9 @@ func (t *tailer) applyFrame(tx *Tx, in inboxFrame) error {
 	if in.kind == frameOp {
 		return t.s.opt.Apply(tx, in.op)
 	}
+	if in.to.reject != nil {
+		return in.to.reject
+	}
 	values := in.points.values
 	for _, g := range in.to.groups {
 		n := len(g.g.series)
@@ -395,16 +424,8 @@ func (t *tailer) applyFrame(tx *Tx, in inboxFrame) error {
 }
 
 // rejects reports whether an op with this error can never be applied. What
-// refers to something that is not there waits instead: it may be in an inbox
-// that comes later.
+// refers to something that is not there waits first: another inbox may bring
+// it.
 func rejects(err error) bool {
 	return errors.Is(err, ErrInvalid) || errors.Is(err, ErrExists) || errors.Is(err, ErrConflict)
-}
-
-// syncNow makes the holder's journal durable.
-func (s *Store) syncNow() error {
-	s.gate.RLock()
-	w := s.journal
-	s.gate.RUnlock()
-	return s.acknowledge(w, w.Written(), Synced)
 }

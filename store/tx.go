@@ -69,6 +69,9 @@ func (tx *Tx) put(key, value []byte) error {
 	if !tx.writes {
 		return ErrReadOnly
 	}
+	if len(key) > kv.MaxKey {
+		return fmt.Errorf("key of %d bytes, at most %d fit: %w", len(key), kv.MaxKey, ErrInvalid)
+	}
 	tx.frame = appendRow(tx.frame, key, value)
 	tx.layers[0].Set(string(key), value)
 	return nil

@@ -35,7 +35,8 @@ func (s *Store) Verify(ctx context.Context, report func(Problem)) (Report, error
 		return Report{}, ErrClosed
 	}
 	v := &verifier{s: s, ctx: ctx, report: report}
-	if err := s.engine.Verify(ctx); err != nil {
+	err := s.read(func(kv.Reader) error { return s.engine.Verify(ctx) })
+	if err != nil {
 		v.problem("key space", err)
 	}
 	if err := v.rows(); err != nil {
@@ -113,8 +114,8 @@ func (v *verifier) group(g *group) error {
 	if err := g.loadTail(); err != nil {
 		return err
 	}
-	src := g.source(0)
 	g.mu.Lock()
+	src := g.sourceLocked(0)
 	sums := append([]Summary(nil), g.sums...)
 	g.mu.Unlock()
 	all := make([]int, len(g.series))
@@ -129,7 +130,7 @@ func (v *verifier) group(g *group) error {
 			}
 		}
 	}
-	err := v.s.engine.View(func(r kv.Reader) error {
+	err := v.s.read(func(r kv.Reader) error {
 		c := columns{values: make([][]float64, len(g.series))}
 		for number := range src.stored {
 			v.Blocks++

@@ -81,7 +81,7 @@ func openCopy(dir, tmp string, opt *Options) (*Store, error) {
 }
 
 // viewReserve is what the key space of a copy writes by itself.
-const viewReserve = 16 << 20
+const viewReserve = 24 << 20
 
 // viewDir makes a locked folder for a copy: inside the database, where hard
 // links work, or else in the system's folder for temporary files.
@@ -138,16 +138,32 @@ func copyDatabase(dir, tmp string) error {
 		return err
 	}
 	const tries = 50
-	for try := 1; ; try++ {
+	for range tries {
 		settled, err := copyJournals(dir, tmp)
+		if err == nil && settled {
+			if err = os.RemoveAll(kvPath(tmp)); err == nil {
+				err = badgerkv.CopyTo(context.Background(), kvPath(dir), kvPath(tmp))
+			}
+		}
 		if err != nil {
 			return err
 		}
-		if settled || try == tries {
-			break
+		if settled, err = covered(dir, tmp); settled || err != nil {
+			return err
 		}
 	}
-	return badgerkv.CopyTo(context.Background(), kvPath(dir), kvPath(tmp))
+	return fmt.Errorf("%s: changes too fast to be copied; try again", dir)
+}
+
+// covered reports whether the copied journals hold all that the copied key
+// space may hold in part: rows of a checkpoint that was under way.
+func covered(dir, tmp string) (bool, error) {
+	copied, err := readMark(tmp)
+	if err != nil {
+		return false, err
+	}
+	now, err := readMark(dir)
+	return now.journal <= copied.journal+1, err
 }
 
 // copyJournals copies the mark, the inboxes and the journals, and reports

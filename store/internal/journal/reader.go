@@ -54,20 +54,24 @@ func OpenReader(path string) (*Reader, error) {
 		_ = f.Close()
 		return nil, err
 	}
-	r.setNeed(page)
+	if err := r.setNeed(page); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
 	return r, nil
 }
 
-func (r *Reader) setNeed(page []byte) {
+func (r *Reader) setNeed(page []byte) error {
 	m, ok := parseMark(page)
-	if !ok {
-		return
+	if !ok { // a mark is written into the slot that is not the newest
+		return &CorruptError{r.path, slotA, "no valid mark"}
 	}
 	need := m.Durable
 	if boot := BootID(); m.Boot == boot && boot != [16]byte{} {
 		need = max(need, m.Written)
 	}
 	r.need = max(r.need, need)
+	return nil
 }
 
 // SkipTo continues behind the frame that ends at end and has sequence seq.
@@ -84,8 +88,7 @@ func (r *Reader) Refresh() error {
 	if _, err := r.file.ReadAt(page, 0); err != nil {
 		return err
 	}
-	r.setNeed(page)
-	return nil
+	return r.setNeed(page)
 }
 
 const readAhead = 1 << 20
