@@ -36,7 +36,9 @@ type Batch struct {
 // LogBatch logs metrics, params and tags to an active run: all of them, or
 // none when it returns an error. Errors: [ErrNotFound] for the run, and
 // [ErrInvalid] for a deleted run, a bad key, a param that has another value
-// already, or one key twice among the params. Long values are cut.
+// already, or one key twice among the params. Long values are cut. A shared
+// database finds out about the run and its params later, and takes the params
+// and tags as one change and each set of metrics as another.
 func (db *DB) LogBatch(ctx context.Context, run string, b Batch) error {
 	o, err := b.fields(run)
 	if err != nil {

@@ -138,9 +138,9 @@ func (db *DB) Dir() string { return db.dir }
 //     at the next open otherwise;
 //   - a change that turns out to contradict an earlier one, such as another
 //     value for a param, is rejected then, and counted;
-//   - reads show the database, own changes included, as it was at some moment
-//     of the last second: a change may take that long to show, to the process
-//     that made it too;
+//   - reads show the changes of this process, and those of others as they were
+//     at some moment of the last second; a read after a change takes some
+//     milliseconds more than one after a read;
 //   - the registry, and other changes whose result is a number, fail with
 //     [ErrLocked].
 func (db *DB) Shared() bool { return db.inbox != nil }
@@ -150,7 +150,11 @@ func (db *DB) Artifacts() *artifact.Root { return db.artifacts }
 
 // View runs fn on a snapshot of the rows, for the functions of package lineage.
 func (db *DB) View(ctx context.Context, fn func(*store.Tx) error) error {
-	s, done, err := db.reader()
+	return db.viewWith(ctx, db.reader, fn)
+}
+
+func (db *DB) viewWith(ctx context.Context, reader func() (*store.Store, func(), error), fn func(*store.Tx) error) error {
+	s, done, err := reader()
 	if err != nil {
 		return err
 	}
@@ -196,31 +200,39 @@ func (db *DB) Sync(ctx context.Context) error {
 
 // sharedView is a private copy that a shared database reads.
 type sharedView struct {
-	store *store.Store
-	at    time.Time
-	users int
-	old   bool // a newer one took its place
+	store   *store.Store
+	at      time.Time
+	written int64 // of the inbox when it was made
+	users   int
+	old     bool // a newer one took its place
 }
 
 const viewAge = time.Second
 
-// reader returns the store to read from, until done is called.
-func (db *DB) reader() (s *store.Store, done func(), err error) {
+// reader returns the store to read from, until done is called. It shows the
+// changes of this process.
+func (db *DB) reader() (s *store.Store, done func(), err error) { return db.readerOf(true) }
+
+// glance is reader without the changes that this process made just now.
+func (db *DB) glance() (s *store.Store, done func(), err error) { return db.readerOf(false) }
+
+func (db *DB) readerOf(own bool) (s *store.Store, done func(), err error) {
 	if db.store != nil {
 		return db.store, func() {}, nil
 	}
 	db.viewMu.Lock()
 	defer db.viewMu.Unlock()
-	if db.view == nil || time.Since(db.view.at) > viewAge {
-		at := time.Now()
+	v := db.view
+	if v == nil || time.Since(v.at) > viewAge || own && v.written != db.inbox.Written() {
+		at, written := time.Now(), db.inbox.Written()
 		s, err := store.Open(db.dir, db.storeOptions(true))
 		if err != nil {
 			return nil, nil, err
 		}
 		db.retire()
-		db.view = &sharedView{store: s, at: at}
+		v = &sharedView{store: s, at: at, written: written}
+		db.view = v
 	}
-	v := db.view
 	v.users++
 	return v.store, func() {
 		db.viewMu.Lock()

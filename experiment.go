@@ -63,13 +63,48 @@ func (db *DB) CreateExperiment(ctx context.Context, name string, opt *Experiment
 	if err := o.check(); err != nil {
 		return "", err
 	}
+	if db.store == nil {
+		_, err := db.ExperimentByName(ctx, name)
+		if err == nil {
+			return "", experimentExists(name)
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return "", err
+		}
+		if o.id, err = db.freeExperimentID(ctx, name); err != nil {
+			return "", err
+		}
+	}
 	if err := db.do(ctx, Synced, o); err != nil {
 		return "", err
 	}
-	if db.store == nil {
-		return experimentID(name, 0), nil
-	}
 	return o.id, nil
+}
+
+// freeExperimentID returns the id that a new experiment of this name gets.
+func (db *DB) freeExperimentID(ctx context.Context, name string) (id string, err error) {
+	err = db.View(ctx, func(tx *store.Tx) error {
+		id, err = freeExperimentID(tx, name)
+		return err
+	})
+	return id, err
+}
+
+func freeExperimentID(tx *store.Tx, name string) (string, error) {
+	for salt := 0; ; salt++ {
+		id := experimentID(name, salt)
+		if _, taken, err := tx.Ord(kindExperiment, id); err != nil || !taken {
+			return id, err
+		}
+	}
+}
+
+func experimentExists(name string) error {
+	return store.Errorf(ErrExists, "Experiment(name=%s) already exists.", name)
+}
+
+func inactiveExperiment(id string) error {
+	return invalid("The experiment %s must be in the 'active' state. Current state is deleted.", id)
 }
 
 // createExperiment makes an experiment, or with Strict unset accepts one of
@@ -124,18 +159,13 @@ func (o *createExperiment) apply(tx *store.Tx) error {
 	}
 	if ok {
 		if o.Strict {
-			return store.Errorf(ErrExists, "Experiment(name=%s) already exists.", o.Name)
+			return experimentExists(o.Name)
 		}
 		o.id, err = tx.Text(kindExperiment, ord)
 		return err
 	}
-	for salt := 0; ; salt++ {
-		o.id = experimentID(o.Name, salt)
-		if _, taken, err := tx.Ord(kindExperiment, o.id); err != nil {
-			return err
-		} else if !taken {
-			break
-		}
+	if o.id, err = freeExperimentID(tx, o.Name); err != nil {
+		return err
 	}
 	if ord, err = tx.Intern(kindExperiment, o.id); err != nil {
 		return err
@@ -288,7 +318,7 @@ func (o *renameExperiment) apply(tx *store.Tx) error {
 	if _, taken, err := experimentByName(tx, o.Name); err != nil {
 		return err
 	} else if taken {
-		return store.Errorf(ErrExists, "Experiment(name=%s) already exists.", o.Name)
+		return experimentExists(o.Name)
 	}
 	if err := tx.Delete(experimentNameKey(row.Name)); err != nil {
 		return err
@@ -361,7 +391,7 @@ func (o *experimentTag) apply(tx *store.Tx) error {
 		return err
 	}
 	if row.Deleted {
-		return invalid("The experiment %s must be in the 'active' state. Current state is deleted.", o.ID)
+		return inactiveExperiment(o.ID)
 	}
 	if o.Remove {
 		key, ok, err := tx.Ord(kindTag, o.Tag.Key)

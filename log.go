@@ -91,11 +91,18 @@ func (db *DB) StartRun(ctx context.Context, experiment string, opt *RunOptions) 
 		return nil, err
 	}
 	if len(params.Params) > 0 {
-		if err := db.LogBatch(ctx, info.ID, params); err != nil {
-			return nil, err
-		}
+		err = db.LogBatch(ctx, info.ID, params)
 	}
-	return db.attach(ctx, info)
+	var run *Run
+	if err == nil {
+		run, err = db.attach(ctx, info)
+	}
+	if err != nil { // nobody will end it
+		u := RunUpdate{Status: Failed, End: db.now()}
+		_, uerr := db.UpdateRun(context.WithoutCancel(ctx), info.ID, u)
+		return nil, errors.Join(err, uerr)
+	}
+	return run, nil
 }
 
 // ResumeRun goes on logging to a run that is there, and sets it Running.
@@ -159,7 +166,8 @@ func (r *Run) Info() RunInfo {
 }
 
 // Log logs one value of each metric at a step, with the present time. Metrics
-// that are logged together share their step and time on disk.
+// that are logged together share their step and time on disk. An error means
+// that none was logged, unless there are more than 500.
 func (r *Run) Log(ctx context.Context, step int64, m Metrics) error {
 	if r == nil || len(m) == 0 {
 		return nil
@@ -292,7 +300,8 @@ type Columns struct {
 	Values [][]float64 // one slice for each name, as long as Steps
 }
 
-// Append logs columns. The slices are not kept.
+// Append logs columns. The slices are not kept. Columns of more than some
+// 260,000 numbers go in pieces, of which an error may leave the first logged.
 func (r *Run) Append(ctx context.Context, c Columns) error {
 	if r == nil || len(c.Steps) == 0 {
 		return nil

@@ -137,15 +137,13 @@ func (db *DB) CreateRun(ctx context.Context, n NewRun) (RunInfo, error) {
 	if err := o.prepare(); err != nil {
 		return RunInfo{}, err
 	}
+	if db.store == nil {
+		if err := db.foresee(ctx, o); err != nil {
+			return RunInfo{}, err
+		}
+	}
 	if err := db.do(ctx, Synced, o); err != nil {
 		return RunInfo{}, err
-	}
-	if db.store == nil {
-		o.info.ExperimentID = o.ExperimentID
-		if o.Experiment != "" {
-			o.info.ExperimentID = experimentID(o.Experiment, 0)
-		}
-		o.fill("mlflow-artifacts:/" + o.info.ExperimentID)
 	}
 	return o.info, nil
 }
@@ -218,7 +216,7 @@ func (o *createRun) apply(tx *store.Tx) error {
 		return err
 	}
 	if row.Deleted {
-		return invalid("The experiment %s must be in the 'active' state. Current state is deleted.", o.ExperimentID)
+		return inactiveExperiment(o.ExperimentID)
 	}
 	if _, taken, err := tx.Ord(kindRun, o.ID); err != nil {
 		return err
@@ -239,6 +237,40 @@ func (o *createRun) apply(tx *store.Tx) error {
 	o.fill(row.Location)
 	return tx.Save(runKey(run), 1, runRow{
 		Experiment: exp, Name: o.Name, User: o.User, Status: o.Status, Start: o.Start,
+	})
+}
+
+// foresee fills in what the holder of a shared database will make of the op, as
+// far as can be seen now.
+func (db *DB) foresee(ctx context.Context, o *createRun) error {
+	return db.viewWith(ctx, db.glance, func(tx *store.Tx) error {
+		id := o.ExperimentID
+		if o.Experiment != "" {
+			ord, ok, err := experimentByName(tx, o.Experiment)
+			if err == nil && !ok { // the holder makes it
+				if id, err = freeExperimentID(tx, o.Experiment); err == nil {
+					o.info.ExperimentID = id
+					o.fill("mlflow-artifacts:/" + id)
+				}
+				return err
+			}
+			if err == nil {
+				id, err = tx.Text(kindExperiment, ord)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		_, row, err := loadExperiment(tx, id)
+		if err != nil {
+			return err
+		}
+		if row.Deleted {
+			return inactiveExperiment(id)
+		}
+		o.info.ExperimentID = id
+		o.fill(row.Location)
+		return nil
 	})
 }
 

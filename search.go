@@ -108,7 +108,7 @@ func searchRuns(ctx context.Context, s *store.Store, filter string, opt *SearchO
 	needs := f.Needs()
 	needs.Add(order.Needs())
 	keep := int(^uint(0) >> 1)
-	if opt.Limit > 0 {
+	if opt.Limit > 0 && opt.Offset < keep-opt.Limit {
 		keep = opt.Offset + opt.Limit
 	}
 	top := index.NewTop(keep, func(a, b *searchRow) int { return order.Compare(a, b) })

@@ -11,7 +11,6 @@ type Top[T any] struct {
 	n       int
 	compare func(a, b T) int
 	items   []T // a heap with the greatest first
-	added   int
 }
 
 // NewTop returns an empty Top for n items. compare orders them totally.
@@ -21,7 +20,6 @@ func NewTop[T any](n int, compare func(a, b T) int) *Top[T] {
 
 // Add offers an item.
 func (t *Top[T]) Add(item T) {
-	t.added++
 	h := (*topHeap[T])(t)
 	if len(t.items) < t.n {
 		heap.Push(h, item)
@@ -30,9 +28,6 @@ func (t *Top[T]) Add(item T) {
 		heap.Fix(h, 0)
 	}
 }
-
-// Added returns the number of items offered.
-func (t *Top[T]) Added() int { return t.added }
 
 // Sorted returns the kept items in order. The Top must not be used after it.
 func (t *Top[T]) Sorted() []T {

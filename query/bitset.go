@@ -24,12 +24,12 @@ func newBitset(seg string) *bitset {
 	n := utf8.RuneCountInString(seg)
 	b := &bitset{words: (n + 63) / 64, last: 1 << ((n - 1) % 64)}
 	b.masks = make([]uint64, b.words)
-	any := make([]uint64, b.words) // row 0 in the making
+	wild := make([]uint64, b.words) // row 0 in the making
 	for i, j := 0, 0; i < len(seg); j++ {
 		c, w := character(seg[i:])
 		i += w
 		if c == '_' {
-			any[j/64] |= 1 << (j % 64)
+			wild[j/64] |= 1 << (j % 64)
 			continue
 		}
 		row := b.row(c)
@@ -48,7 +48,7 @@ func newBitset(seg string) *bitset {
 		b.masks[row*b.words+j/64] |= 1 << (j % 64)
 	}
 	for i := range b.masks {
-		b.masks[i] |= any[i%b.words]
+		b.masks[i] |= wild[i%b.words]
 	}
 	return b
 }

@@ -6,8 +6,8 @@ import "strings"
 const (
 	MaxFilter  = 64 << 10 // bytes
 	MaxTokens  = 10_000
-	MaxDepth   = 100      // of parentheses and NOT inside each other
-	MaxPattern = 1 << 10  // bytes of one LIKE or ILIKE pattern
+	MaxDepth   = 100     // of parentheses and NOT inside each other
+	MaxPattern = 1 << 10 // bytes of one LIKE or ILIKE pattern
 
 	MaxPatterns     = 128     // patterns in a filter
 	MaxPatternBytes = 4 << 10 // bytes of all of them

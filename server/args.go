@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"strconv"
@@ -24,32 +23,35 @@ type args struct {
 	err   *error // shared by all parts of a request
 }
 
-// readArgs reads the arguments of a request whose body is JSON.
-func readArgs(w http.ResponseWriter, r *http.Request, limit int64) (args, error) {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		if r.URL.RawQuery != "" {
-			return queryArgs(r), nil
-		}
-	} else if err := checkContentType(r); err != nil {
-		return args{}, err
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if err != nil {
-		return args{}, err
+// maxQuery bounds the parts of a URL's query; MLflow sends some 100 at most.
+const maxQuery = 2000
+
+// parseArgs reads the arguments of a request from its body or its query.
+func parseArgs(r *http.Request, body string) (args, error) {
+	if wantsQuery(r) {
+		a := queryArgs(r)
+		return a, a.done()
 	}
 	v, err := parseJSON(body)
 	if err == nil && v.kind == kindString { // some clients encode twice
-		v, err = parseJSON([]byte(v.text))
+		v, err = parseJSON(v.text)
 	}
 	switch {
 	case errors.Is(err, errDepth):
 		return args{}, badRequest("The request body is nested too deeply.")
+	case errors.Is(err, errValues):
+		return args{}, badRequest("The request body has more than %d values. Please split it up across multiple requests.", maxValues)
 	case err != nil || v.kind == kindNull: // MLflow takes what is not JSON as no arguments
 		v = value{kind: kindObject}
 	case v.kind != kindObject:
 		return args{}, badRequest("The request body must be a JSON object.")
 	}
 	return args{v: v, err: new(error)}, nil
+}
+
+// wantsQuery reports whether a request has its arguments in its URL.
+func wantsQuery(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.RawQuery != ""
 }
 
 // checkContentType wants JSON where a browser could send a form from any page.
@@ -69,6 +71,10 @@ func checkContentType(r *http.Request) error {
 
 func queryArgs(r *http.Request) args {
 	v := value{kind: kindObject}
+	if strings.Count(r.URL.RawQuery, "&") >= maxQuery {
+		err := badRequest("The query has more than %d parts.", maxQuery)
+		return args{v: v, query: true, err: &err}
+	}
 	for name, values := range r.URL.Query() {
 		list := value{kind: kindList}
 		for _, s := range values {
@@ -143,14 +149,25 @@ func (a *args) need(name string) string {
 
 // runID returns the id of the run that a request is about.
 func (a *args) runID() string {
-	if s := a.str("run_id"); s != "" {
-		return s
-	}
-	if s := a.str("run_uuid"); s != "" {
-		return s
+	for _, name := range []string{"run_id", "run_uuid"} {
+		if s := a.str(name); s != "" {
+			return a.known(s)
+		}
 	}
 	a.missing("run_id")
 	return ""
+}
+
+// needRun is runID where the old name is not taken.
+func (a *args) needRun() string { return a.known(a.need("run_id")) }
+
+// known refuses an id that is too long to be one, before messages repeat it.
+func (a *args) known(id string) string {
+	if len(id) > maxEcho {
+		a.fail(missingThing("Run with id=%s not found", cutEcho(id)))
+		return ""
+	}
+	return id
 }
 
 // int returns an integer, or def when it is absent.

@@ -347,23 +347,7 @@ func (s *Server) noDownloadParts(w http.ResponseWriter, r *http.Request, _ strin
 	s.writeError(w, r, &wireError{http.StatusNotImplemented, "NOT_IMPLEMENTED", "Multipart download is not supported for the current artifact repository"}, false)
 }
 
-// slowReader gives every piece of a body its own time, so that a large file
-// over a slow line is taken and a client that sends nothing is not.
-type slowReader struct {
-	r io.Reader
-	c *http.ResponseController
-}
-
-func (s *slowReader) Read(b []byte) (int, error) {
-	_ = s.c.SetReadDeadline(time.Now().Add(bodyTimeout)) // tests have no deadlines
-	n, err := s.r.Read(b)
-	if err != nil { // net/http would cancel the request when the deadline passes
-		_ = s.c.SetReadDeadline(time.Time{})
-	}
-	return n, err
-}
-
-// slowWriter is the same for an answer.
+// slowWriter gives every piece of a file its own time to be taken.
 type slowWriter struct {
 	http.ResponseWriter
 	c *http.ResponseController

@@ -194,13 +194,17 @@ func TestFullServer(t *testing.T) {
 	b.s.slots <- struct{}{}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	r := httptest.NewRequestWithContext(ctx, "GET", "http://localhost/health", nil)
+	r := httptest.NewRequestWithContext(ctx, "GET", "http://localhost"+api+"/experiments/search", nil)
 	w := httptest.NewRecorder()
 	b.s.ServeHTTP(w, r)
 	require.Equal(t, statusGone, w.Code)
 	require.Equal(t, "1", w.Header().Get("Retry-After"))
+	require.Equal(t, 200, b.do("GET", "/health", "").Code, "probes take no place")
+	require.Equal(t, 200, b.do("GET", "/version", "").Code)
+	b.put("0/x", "uploads have places of their own")
+	require.Equal(t, 200, b.do("GET", "/api/2.0/mlflow-artifacts/artifacts/0/x", "").Code)
 	<-b.s.slots
-	require.Equal(t, 200, b.do("GET", "/health", "").Code)
+	b.ok("GET", api+"/experiments/search", "")
 }
 
 // TestArguments tells good from bad spellings of each type.

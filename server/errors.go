@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"syscall"
 
 	"github.com/runstonedb/runstone"
 	"github.com/runstonedb/runstone/artifact"
 	"github.com/runstonedb/runstone/query"
 )
+
+// maxMessage bounds a message, which may repeat what a client sent, in bytes.
+const maxMessage = maxEcho + 512
 
 // wireError is an error as a client sees it.
 type wireError struct {
@@ -71,6 +75,9 @@ func toWire(err error) *wireError {
 		return &wireError{http.StatusInsufficientStorage, "RESOURCE_EXHAUSTED", "Not enough free disk space on the server."}
 	case errors.Is(err, runstone.ErrClosed), errors.Is(err, artifact.ErrClosed), errors.Is(err, runstone.ErrLocked):
 		return &wireError{http.StatusServiceUnavailable, "TEMPORARILY_UNAVAILABLE", "The database is not available now."}
+	case errors.Is(err, context.DeadlineExceeded):
+		// Clients repeat a 503 for minutes, and it would be as slow again.
+		return &wireError{http.StatusBadRequest, "RESOURCE_EXHAUSTED", fmt.Sprintf("The request took longer than %v. Please narrow it down.", readTimeout)}
 	case errors.Is(err, context.Canceled):
 		return &wireError{statusGone, "CANCELLED", "The request was cancelled."}
 	}
@@ -105,7 +112,11 @@ func (e *wireError) append(dst []byte, compact bool) []byte {
 		dst = appendString(dst, text)
 	}
 	field("{", "error_code", e.code)
-	field(comma, "message", e.message)
+	message := e.message
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
+	}
+	field(comma, "message", message)
 	if state, class := e.class(); state != "" {
 		field(comma, "sqlstate", state)
 		field(comma, "error_class", class)

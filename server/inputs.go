@@ -12,7 +12,7 @@ import (
 )
 
 func (s *Server) logInputs(ctx context.Context, a args) (any, error) {
-	id := a.need("run_id")
+	id := a.needRun()
 	var inputs []lineage.Input
 	var models []string
 	for _, in := range a.objects("datasets") {
@@ -35,7 +35,7 @@ func (s *Server) logInputs(ctx context.Context, a args) (any, error) {
 }
 
 func (s *Server) logOutputs(ctx context.Context, a args) (any, error) {
-	id := a.need("run_id")
+	id := a.needRun()
 	var outputs []lineage.Output
 	for _, m := range a.objects("models") {
 		outputs = append(outputs, lineage.Output{ModelID: m.need("model_id"), Step: m.int("step", 0)})
@@ -51,11 +51,11 @@ func (s *Server) logOutputs(ctx context.Context, a args) (any, error) {
 
 // logModel takes what clients of MLflow 2 say of a model they logged.
 func (s *Server) logModel(ctx context.Context, a args) (any, error) {
-	id, text := a.need("run_id"), a.need("model_json")
+	id, text := a.needRun(), a.need("model_json")
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	v, err := parseJSON([]byte(text))
+	v, err := parseJSON(text)
 	if err != nil || !json.Valid([]byte(text)) || v.kind != kindObject {
 		return nil, badRequest("Malformed model info. \n %s \n is not a valid JSON.", cutEcho(text))
 	}

@@ -23,20 +23,20 @@ func TestParseJSON(t *testing.T) {
 		`12345678901234567890`: `12345678901234567890`,
 		`[1.0, 1e16, 1e-5, 5e-324, 123456789.25]`: `[1.0,1e+16,1e-05,5e-324,123456789.25]`,
 	} {
-		v, err := parseJSON([]byte(in))
+		v, err := parseJSON(in)
 		require.NoError(t, err, in)
 		require.Equal(t, want, v.String(), in)
 	}
 	for _, in := range []string{``, `{`, `[1,]`, `{"a"}`, `{"a":}`, `{a:1}`, `01`, `1.`, `-`, `.5`, `1e`, `nul`, `tru`, `"`, `"\x"`, `"\u12"`, "\"\n\"", `[1] 2`, "\"\xff\"", `'a'`, `[`, `"\`} {
-		_, err := parseJSON([]byte(in))
+		_, err := parseJSON(in)
 		require.ErrorIs(t, err, errSyntax, in)
 	}
-	_, err := parseJSON([]byte(strings.Repeat("[", 1<<20)))
+	_, err := parseJSON(strings.Repeat("[", 1<<20))
 	require.ErrorIs(t, err, errDepth)
 }
 
 func TestLastMemberCounts(t *testing.T) {
-	v, err := parseJSON([]byte(`{"a": 1, "a": 2}`))
+	v, err := parseJSON(`{"a": 1, "a": 2}`)
 	require.NoError(t, err)
 	require.Equal(t, "2", v.get("a").text)
 	require.Nil(t, v.get("b"))
@@ -69,7 +69,7 @@ func FuzzParseJSON(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		v, err := parseJSON(in)
+		v, err := parseJSON(string(in))
 		if err != nil {
 			if errors.Is(err, errSyntax) && json.Valid(in) {
 				require.False(t, json.Valid(bytes.ToValidUTF8(in, nil)) && bytes.Equal(in, bytes.ToValidUTF8(in, nil)), "refused")
@@ -83,7 +83,7 @@ func FuzzParseJSON(f *testing.F) {
 		if len(out) > maxEcho {
 			return
 		}
-		again, err := parseJSON(out)
+		again, err := parseJSON(string(out))
 		require.NoError(t, err)
 		require.Equal(t, string(out), string(again.append(nil)))
 	})

@@ -281,6 +281,9 @@ func (s *Server) findLogged(ctx context.Context, ids []string, filter string, fi
 		slices.Sort(ids)
 		for _, id := range slices.Compact(ids) {
 			for m, err := range lineage.LoggedModelsOf(tx, id) {
+				if err == nil {
+					err = ctx.Err()
+				}
 				if err != nil {
 					return err
 				}
@@ -296,6 +299,9 @@ func (s *Server) findLogged(ctx context.Context, ids []string, filter string, fi
 	}
 	var found []*loggedRow
 	for _, m := range models {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		row := &loggedRow{model: m, datasets: datasets}
 		if row.metrics, err = s.db.ModelMetrics(ctx, m.ModelID); err != nil {
 			return nil, err

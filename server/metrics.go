@@ -3,13 +3,14 @@ package server
 import (
 	"cmp"
 	"context"
+	"errors"
+	"io"
 	"iter"
 	"math"
 	"net/http"
 	"slices"
 	"strconv"
 
-	"errors"
 	"github.com/runstonedb/runstone"
 )
 
@@ -62,22 +63,44 @@ func (s *Server) metricHistory(ctx context.Context, a args) (any, error) {
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	var metrics []wireMetric
+	return stream(func(ctx context.Context, w io.Writer) error {
+		return s.writeHistory(ctx, w, run, key, offset, limit)
+	}), nil
+}
+
+// writeHistory writes what metricList would of a page of a metric's history, in
+// pieces: without max_results a page is all of it.
+func (s *Server) writeHistory(ctx context.Context, w io.Writer, run, key string, offset, limit int) error {
+	b := make([]byte, 0, streamPiece+1<<10)
+	b = append(b, '{')
 	next, at := "", 0
 	for p, err := range s.history(ctx, run, key) {
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if at++; at <= offset {
 			continue
 		}
-		if len(metrics) == limit {
+		if at-offset > limit {
 			next = nextToken(offset+limit, true)
 			break
 		}
-		metrics = append(metrics, wireMetric{Key: key, Value: number(p.Value), Time: p.Time, Step: p.Step})
+		if at == offset+1 {
+			b = append(b, "\n  \"metrics\": ["...)
+		}
+		b = (&wireMetric{Key: key, Value: number(p.Value), Time: p.Time, Step: p.Step}).append(b)
+		if len(b) >= streamPiece { // the comma stays: the end takes it away
+			if _, err := w.Write(b[:len(b)-1]); err != nil {
+				return err
+			}
+			b = append(b[:0], ',')
+		}
 	}
-	return metricList(metrics, next), nil
+	if at > offset {
+		b = append(b[:len(b)-1], "\n  ],"...)
+	}
+	_, err := w.Write(endList(b, next))
+	return err
 }
 
 // metricList writes {"metrics": […], "next_page_token": …} as writeJSON would,
@@ -92,10 +115,15 @@ func metricList(metrics []wireMetric, next string) prepared {
 		}
 		b = append(b[:len(b)-1], "\n  ],"...)
 	}
+	return endList(b, next)
+}
+
+// endList ends an object of which there is the brace, or fields and a comma.
+func endList(b []byte, next string) []byte {
 	if next != "" {
 		b = append(appendString(append(b, "\n  \"next_page_token\": "...), next), ',')
 	}
-	if len(b) > 1 {
+	if b[len(b)-1] == ',' {
 		b = append(b[:len(b)-1], '\n')
 	}
 	return append(b, '}')
@@ -220,7 +248,7 @@ func (s *Server) interval(ctx context.Context, runs []string, key string, r runs
 	if count > maxIntervalRead {
 		return s.buckets(ctx, runs, key, r, limit)
 	}
-	points := make([][]wireMetric, len(runs))
+	points := make([][]runstone.Point, len(runs))
 	var all, ends []int64
 	for i, run := range runs {
 		var steps []int64
@@ -229,7 +257,7 @@ func (s *Server) interval(ctx context.Context, runs []string, key string, r runs
 				return nil, err
 			}
 			if p.Step >= r.From && p.Step <= r.To {
-				points[i] = append(points[i], wireMetric{Key: key, Value: number(p.Value), Time: p.Time, Step: p.Step, Run: run})
+				points[i] = append(points[i], p)
 				steps = append(steps, p.Step)
 			}
 		}
@@ -244,11 +272,11 @@ func (s *Server) interval(ctx context.Context, runs []string, key string, r runs
 	chosen = append(chosen, ends...)
 	slices.Sort(chosen)
 	var out []wireMetric
-	for _, list := range points {
-		slices.SortStableFunc(list, func(a, b wireMetric) int { return cmp.Compare(a.Step, b.Step) })
-		for _, m := range list {
-			if _, ok := slices.BinarySearch(chosen, m.Step); ok {
-				out = append(out, m)
+	for i, list := range points {
+		slices.SortStableFunc(list, func(a, b runstone.Point) int { return cmp.Compare(a.Step, b.Step) })
+		for _, p := range list {
+			if _, ok := slices.BinarySearch(chosen, p.Step); ok {
+				out = append(out, wireMetric{Key: key, Value: number(p.Value), Time: p.Time, Step: p.Step, Run: runs[i]})
 			}
 		}
 	}

@@ -123,6 +123,9 @@ func (s *Server) searchModels(ctx context.Context, a args) (any, error) {
 	var found []*lineage.RegisteredModel
 	err = s.db.View(ctx, func(tx *store.Tx) error {
 		for m, err := range lineage.Models(tx) {
+			if err == nil {
+				err = ctx.Err()
+			}
 			if err != nil {
 				return err
 			}

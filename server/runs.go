@@ -70,7 +70,7 @@ func (s *Server) updateRun(ctx context.Context, a args) (any, error) {
 }
 
 func (s *Server) deleteRun(ctx context.Context, a args) (any, error) {
-	id := a.need("run_id")
+	id := a.needRun()
 	if err := a.done(); err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (s *Server) deleteRun(ctx context.Context, a args) (any, error) {
 }
 
 func (s *Server) restoreRun(ctx context.Context, a args) (any, error) {
-	id := a.need("run_id")
+	id := a.needRun()
 	if err := a.done(); err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (s *Server) setTag(ctx context.Context, a args) (any, error) {
 }
 
 func (s *Server) deleteTag(ctx context.Context, a args) (any, error) {
-	id, key := a.need("run_id"), a.need("key")
+	id, key := a.needRun(), a.need("key")
 	if err := a.done(); err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func (s *Server) logMetric(ctx context.Context, a args) (any, error) {
 }
 
 func (s *Server) logBatch(ctx context.Context, a args) (any, error) {
-	id := a.need("run_id")
+	id := a.needRun()
 	var b runstone.Batch
 	metrics, params, tags := a.objects("metrics"), a.objects("params"), a.objects("tags")
 	a.atMost("metrics", len(metrics), 1000)

@@ -35,8 +35,11 @@ type Options struct {
 	// SourceSchemes are the schemes of remote locations that a model version
 	// may name as its source, such as "s3". The server never opens them.
 	SourceSchemes []string
-	// MaxConcurrent bounds the requests that are worked on at once; 0 is 256.
+	// MaxConcurrent bounds the requests that are worked on at once, besides 32
+	// uploads, 128 downloads and any number of probes; 0 is 256.
 	MaxConcurrent int
+	// MaxConnections bounds the connections that Serve holds; 0 is 1,024.
+	MaxConnections int
 	// Logger hears of errors and refusals; nil is silence.
 	Logger *slog.Logger
 }
@@ -46,11 +49,18 @@ const (
 	maxHeader      = 256 << 10        // bytes of request line and headers
 	headerTimeout  = 10 * time.Second // for reading them
 	idleTimeout    = 2 * time.Minute  // of a connection between requests
-	bodyTimeout    = time.Minute      // for a JSON body, or any 8 MiB of a file
+	firstTimeout   = 15 * time.Second // for the first 64 KiB of a JSON body, or what an answer leaves unread
+	bodyTimeout    = time.Minute      // for a JSON body, or for taking any 8 MiB of a file
+	pieceTimeout   = 30 * time.Second // for any 64 KiB of an upload
+	readTimeout    = 30 * time.Second // for working on a request that changes nothing
 	answerTimeout  = 2 * time.Minute  // for taking a JSON answer
-	queueTimeout   = 10 * time.Second // for a request over MaxConcurrent
+	queueTimeout   = 10 * time.Second // for a request that finds no room
 	drainTimeout   = 10 * time.Second // for running requests when Serve ends
 	defaultVersion = "3.18.0"
+
+	maxUploads   = 32
+	maxDownloads = 128
+	maxBodies    = 256 << 20 // bytes of bodies in memory, beyond each one's first 64 KiB
 )
 
 // Server answers MLflow's REST API over a database. It keeps no state of its
@@ -62,7 +72,11 @@ type Server struct {
 	routes *table
 	hosts  map[string]bool // "name" or "name:port"
 	cross  *http.CrossOriginProtection
-	slots  chan struct{}
+
+	slots     places // requests at work
+	uploads   places
+	downloads places
+	memory    places // for bodies, in units of blockSize
 }
 
 // New returns a server over db, which must be open for longer than it is
@@ -81,6 +95,9 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 	}
 	if s.opt.MaxConcurrent <= 0 {
 		s.opt.MaxConcurrent = 256
+	}
+	if s.opt.MaxConnections <= 0 {
+		s.opt.MaxConnections = 1024
 	}
 	if s.opt.AllowedHosts == nil {
 		s.opt.AllowedHosts = []string{"localhost", "127.0.0.1", "[::1]"}
@@ -103,7 +120,9 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 	if p := s.opt.StaticPrefix; p != "" && (p[0] != '/' || p[len(p)-1] == '/') {
 		return nil, fmt.Errorf("static prefix %q: must begin with a slash and not end with one", p)
 	}
-	s.slots = make(chan struct{}, s.opt.MaxConcurrent)
+	s.slots = make(places, s.opt.MaxConcurrent)
+	s.uploads, s.downloads = make(places, maxUploads), make(places, maxDownloads)
+	s.memory = make(places, maxBodies/blockSize)
 	s.routes = newTable(s.opt.StaticPrefix)
 	return s, nil
 }
@@ -115,8 +134,10 @@ func (s *Server) Handler() http.Handler { return s }
 // running requests end for up to ten seconds. It closes l. It returns nil after
 // ctx is done, unless requests were cut off.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	conns := newCrowd(l, s.opt.MaxConnections)
 	srv := &http.Server{
 		Handler:           s,
+		ConnState:         conns.state,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
@@ -139,7 +160,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		}
 		stopped <- err
 	}()
-	err := srv.Serve(l)
+	err := srv.Serve(conns)
 	if !errors.Is(err, http.ErrServerClosed) {
 		close(failed)
 		return errors.Join(err, <-stopped)
@@ -191,6 +212,10 @@ func (s *Server) allowedHost(r *http.Request) bool {
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		// net/http reads what a handler leaves of a body. Tests have no deadlines.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(firstTimeout))
+	}
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "SAMEORIGIN")
@@ -223,17 +248,31 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answer runs a route's handler when there is room for it.
+// answer runs a route's handler when there is room for it. A body is read
+// before, so that a client that is slow to send one takes no place.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, rt *route, params []param) {
-	if err := s.enter(r.Context()); err != nil {
-		w.Header().Set("Retry-After", "1")
-		s.writeError(w, r, err, false)
-		return
+	body := ""
+	if rt.call != nil && !wantsQuery(r) {
+		err := checkContentType(r)
+		if err == nil {
+			var held int
+			body, held, err = s.readBody(w, r, rt.limit)
+			defer s.memory.leave(held)
+		}
+		if err != nil {
+			s.refuse(w, r, err)
+			return
+		}
 	}
-	defer func() { <-s.slots }()
+	if pool := s.pool(rt); pool != nil {
+		if err := pool.take(r.Context(), 1); err != nil {
+			s.refuse(w, r, err)
+			return
+		}
+		defer pool.leave(1)
+	}
 	// A ResponseWriter without deadlines, as tests have, is as good.
-	c := http.NewResponseController(w)
-	_ = c.SetWriteDeadline(time.Now().Add(answerTimeout))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
 	if rt.raw != nil {
 		rest := ""
 		if len(params) > 0 {
@@ -242,9 +281,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, rt *route, param
 		rt.raw(s, w, r, rest)
 		return
 	}
-	_ = c.SetReadDeadline(time.Now().Add(bodyTimeout))
-	a, err := readArgs(w, r, rt.limit)
-	_ = c.SetReadDeadline(time.Time{}) // net/http would cancel the request when it passes
+	a, err := parseArgs(r, body)
 	if err != nil {
 		s.writeError(w, r, err, false)
 		return
@@ -252,28 +289,30 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, rt *route, param
 	for _, p := range params {
 		a.set(p.name, p.value)
 	}
-	v, err := rt.call(s, r.Context(), a)
+	// Changes have no deadline: one that was broken off may have been made.
+	ctx := r.Context()
+	if rt.perm == read {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, readTimeout)
+		defer cancel()
+	}
+	v, err := rt.call(s, ctx, a)
 	if err != nil {
 		s.writeError(w, r, err, false)
+		return
+	}
+	if st, ok := v.(stream); ok {
+		s.writeStream(w, r, st)
 		return
 	}
 	s.writeJSON(w, r, v)
 }
 
-func (s *Server) enter(ctx context.Context) error {
-	select {
-	case s.slots <- struct{}{}:
-		return nil
-	default:
+// refuse answers a request that was not begun.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	var e *wireError
+	if errors.Is(err, context.Canceled) || errors.As(err, &e) && e.status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", "1")
 	}
-	t := time.NewTimer(queueTimeout)
-	defer t.Stop()
-	select {
-	case s.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return &wireError{http.StatusTooManyRequests, "REQUEST_LIMIT_EXCEEDED", "The server has too many requests at work."}
-	}
+	s.writeError(w, r, err, false)
 }

@@ -187,6 +187,9 @@ func (s *Server) searchVersions(ctx context.Context, a args) (any, error) {
 	var found []*lineage.ModelVersion
 	err = s.db.View(ctx, func(tx *store.Tx) error {
 		for v, err := range lineage.Versions(tx) {
+			if err == nil {
+				err = ctx.Err()
+			}
 			if err != nil {
 				return err
 			}

@@ -2,7 +2,9 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"io"
 	"math"
 	"net/http"
 	"slices"
@@ -207,4 +209,43 @@ func (s *Server) writeJSON(w http.ResponseWriter, r *http.Request, v any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(bytes.TrimSuffix(b.Bytes(), []byte("\n"))) // the client may have gone
+}
+
+// stream is a JSON answer that is written as it is made, after the handler has
+// returned. ctx is the request's own.
+type stream func(ctx context.Context, w io.Writer) error
+
+// streamPiece is how much of a stream is held before it is written, in bytes.
+const streamPiece = 64 << 10
+
+// writeStream answers with a stream. An error before its first write is an
+// answer like any other; after it the connection breaks off.
+func (s *Server) writeStream(w http.ResponseWriter, r *http.Request, st stream) {
+	out := &streamWriter{w: w}
+	err := st(r.Context(), out)
+	switch {
+	case err == nil || out.failed:
+	case !out.begun:
+		s.writeError(w, r, err, false)
+	default:
+		if toWire(err).status != statusGone {
+			s.log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		}
+		panic(http.ErrAbortHandler) // net/http's way to end an answer short
+	}
+}
+
+type streamWriter struct {
+	w             http.ResponseWriter
+	begun, failed bool
+}
+
+func (s *streamWriter) Write(b []byte) (int, error) {
+	if !s.begun {
+		s.begun = true
+		s.w.Header().Set("Content-Type", "application/json")
+	}
+	n, err := s.w.Write(b)
+	s.failed = s.failed || err != nil
+	return n, err
 }

@@ -148,6 +148,9 @@ func (b *Inbox) append(ctx context.Context, d Durability, kind byte, frame []byt
 	return noSpace(err)
 }
 
+// Written returns how many bytes the inbox has taken: it grows with each change.
+func (b *Inbox) Written() int64 { return b.writer.Written() }
+
 // Room returns ErrNoSpace when writing n bytes beside the database, to its
 // artifacts, would come too near to a full disk.
 func (b *Inbox) Room(n int64) error { return b.space.room(n, 0) }

@@ -7,8 +7,6 @@
 //	part     bytes  order
 //	uint16   2      big-endian
 //	uint32   4      big-endian
-//	uint64   8      big-endian
-//	int64    8      big-endian with the sign bit flipped
 //	text     16     SHA-256 of the text, first 16 bytes; equality only
 //
 // User text never enters a key: it is hashed, and the row keeps the text so
@@ -34,23 +32,10 @@ func Uint16(key []byte, v uint16) []byte { return binary.BigEndian.AppendUint16(
 // Uint32 appends v.
 func Uint32(key []byte, v uint32) []byte { return binary.BigEndian.AppendUint32(key, v) }
 
-// Uint64 appends v.
-func Uint64(key []byte, v uint64) []byte { return binary.BigEndian.AppendUint64(key, v) }
-
-// Int64 appends v so that negative values sort before positive ones.
-func Int64(key []byte, v int64) []byte {
-	return binary.BigEndian.AppendUint64(key, uint64(v)^(1<<63))
-}
-
 // Text appends the 16-byte hash of s.
 func Text(key []byte, s string) []byte {
 	sum := sha256.Sum256([]byte(s))
 	return append(key, sum[:HashSize]...)
-}
-
-// ParseInt64 undoes Int64 on the first 8 bytes of part.
-func ParseInt64(part []byte) int64 {
-	return int64(binary.BigEndian.Uint64(part) ^ (1 << 63))
 }
 
 // End returns the smallest key above every key that starts with prefix, or nil

@@ -82,9 +82,8 @@ func TestTail(t *testing.T) {
 	r, err := OpenReader(path)
 	require.NoError(t, err)
 	defer r.Close()
-	var at Frame
 	for range 3 {
-		at, err = r.Next()
+		_, err = r.Next()
 		require.NoError(t, err)
 	}
 	_, err = r.Next()
@@ -95,14 +94,6 @@ func TestTail(t *testing.T) {
 	f, err := r.Next()
 	require.NoError(t, err)
 	require.Equal(t, []byte("more"), f.Payload)
-
-	again, err := OpenReader(path)
-	require.NoError(t, err)
-	defer again.Close()
-	again.SkipTo(at.End, at.Seq)
-	f, err = again.Next()
-	require.NoError(t, err)
-	require.Equal(t, uint64(4), f.Seq)
 }
 
 // TestEveryFlip turns each bit of a journal in turn: the reader names the

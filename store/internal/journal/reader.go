@@ -74,14 +74,6 @@ func (r *Reader) setNeed(page []byte) error {
 	return nil
 }
 
-// SkipTo continues behind the frame that ends at end and has sequence seq.
-func (r *Reader) SkipTo(end int64, seq uint64) {
-	if end < pageSize {
-		end = pageSize
-	}
-	r.off, r.seq, r.buf = end, seq, nil
-}
-
 // Refresh reads the mark again, for a journal that has grown.
 func (r *Reader) Refresh() error {
 	page := make([]byte, pageSize)

@@ -1,0 +1,57 @@
+package index
+
+import (
+	"cmp"
+	"context"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/runstonedb/runstone/store"
+)
+
+func TestRunsOfExperiment(t *testing.T) {
+	s, err := store.Open(t.TempDir(), nil)
+	require.NoError(t, err)
+	defer s.Close()
+	ctx := context.Background()
+	require.NoError(t, s.Update(ctx, store.Appended, func(tx *store.Tx) error {
+		for run := range uint32(300) {
+			if err := AddRun(tx, run%3, run); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	require.NoError(t, s.View(ctx, func(tx *store.Tx) error {
+		var got []uint32
+		for run, err := range Runs(tx, 1) {
+			require.NoError(t, err)
+			got = append(got, run)
+		}
+		require.Len(t, got, 100)
+		require.True(t, slices.IsSorted(got))
+		require.Equal(t, uint32(1), got[0])
+		for range Runs(tx, 7) {
+			t.Fatal("an experiment without runs has none")
+		}
+		return nil
+	}))
+}
+
+func TestTop(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, n := range []int{0, 1, 7, 100, 1000} {
+		all := make([]int, 500)
+		top := NewTop(n, cmp.Compare[int])
+		for i := range all {
+			all[i] = rng.IntN(200)
+			top.Add(all[i])
+		}
+		slices.Sort(all)
+		got := top.Sorted()
+		require.Equal(t, all[:min(n, len(all))], append([]int{}, got...))
+	}
+}

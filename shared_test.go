@@ -1,0 +1,86 @@
+package runstone
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// holderAndShared opens one directory twice.
+func holderAndShared(t *testing.T) (holder, shared *DB) {
+	t.Helper()
+	dir := t.TempDir()
+	holder = openDB(t, dir, small())
+	shared = openDB(t, dir, small())
+	require.True(t, shared.Shared())
+	return holder, shared
+}
+
+func waitForRun(t *testing.T, db *DB, id string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		r, err := db.RunInfo(ctx, id)
+		return err == nil && r.Status == Finished
+	}, waitLong, waitStep)
+}
+
+// TestSharedKnowsExperiments: a process that cannot ask the holder still gives
+// a run the experiment and the artifact folder that the holder will.
+func TestSharedKnowsExperiments(t *testing.T) {
+	holder, shared := holderAndShared(t)
+	id, err := holder.CreateExperiment(ctx, "foo", nil)
+	require.NoError(t, err)
+	require.NoError(t, holder.RenameExperiment(ctx, id, "bar"))
+	for _, name := range []string{"bar", "foo", "new"} {
+		run, err := shared.StartRun(ctx, name, nil)
+		require.NoError(t, err)
+		require.NoError(t, run.LogArtifact(ctx, "a.txt", strings.NewReader("hi")))
+		require.NoError(t, run.End(ctx, Finished))
+		waitForRun(t, holder, run.ID())
+		info, err := holder.RunInfo(ctx, run.ID())
+		require.NoError(t, err)
+		require.Equal(t, info.ExperimentID, run.Info().ExperimentID, name)
+		require.Equal(t, info.ArtifactURI, run.Info().ArtifactURI, name)
+		files, err := holder.ListArtifacts(ctx, run.ID(), "")
+		require.NoError(t, err)
+		require.Len(t, files, 1)
+	}
+	_, err = shared.CreateExperiment(ctx, "bar", nil)
+	require.ErrorIs(t, err, ErrExists)
+}
+
+// TestSharedRefusedRun: a run that the holder refuses does not hold up the next.
+func TestSharedRefusedRun(t *testing.T) {
+	holder, shared := holderAndShared(t)
+	id, err := holder.CreateExperiment(ctx, "old", nil)
+	require.NoError(t, err)
+	_, err = shared.ExperimentByName(ctx, "old")
+	require.NoError(t, err)
+	require.NoError(t, holder.DeleteExperiment(ctx, id)) // which the view above does not show yet
+	run, err := shared.StartRun(ctx, "old", nil)
+	if err == nil {
+		require.NoError(t, run.Log(ctx, 1, Metrics{"loss": 1}))
+		require.NoError(t, run.End(ctx, Finished))
+	} else {
+		require.ErrorIs(t, err, ErrInvalid)
+	}
+	good, err := shared.StartRun(ctx, "good", nil)
+	require.NoError(t, err)
+	require.NoError(t, good.Log(ctx, 1, Metrics{"loss": 1}))
+	require.NoError(t, good.End(ctx, Finished))
+	require.NoError(t, shared.Close())
+	waitForRun(t, holder, good.ID())
+	require.Len(t, search(t, holder, "", nil), 1)
+}
+
+// TestStartRunLeavesNoOrphan: a run whose start fails half-way is not left
+// RUNNING.
+func TestStartRunLeavesNoOrphan(t *testing.T) {
+	db := openDB(t, t.TempDir(), nil)
+	_, err := db.StartRun(ctx, "exp", &RunOptions{Params: map[string]string{"bad//key": "1"}})
+	require.ErrorIs(t, err, ErrInvalid)
+	_, err = db.StartRun(ctx, "exp", &RunOptions{Tags: map[string]string{"../x": "1"}})
+	require.ErrorIs(t, err, ErrInvalid)
+	require.Empty(t, search(t, db, "", nil))
+}
