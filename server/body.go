@@ -48,7 +48,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) (
 		}
 		n, err := body.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -109,7 +109,7 @@ func (s *slowReader) Read(b []byte) (int, error) {
 	}
 	n, err := s.r.Read(b)
 	s.left -= n
-	if err == io.EOF { // net/http would cancel the request when the deadline passes
+	if errors.Is(err, io.EOF) { // net/http would cancel the request when the deadline passes
 		_ = s.c.SetReadDeadline(time.Time{})
 	} else if err != nil {
 		err = bodyError(err)
