@@ -137,7 +137,7 @@ func (db *DB) Dir() string { return db.dir }
 //     effect when the holder applies them, within a second while it runs and
 //     at the next open otherwise;
 //   - a change that turns out to contradict an earlier one, such as another
-//     value for a param, is rejected then, and counted;
+//     value for a param, is refused then; its inbox is kept as a file .rejected;
 //   - reads show the changes of this process, and those of others as they were
 //     at some moment of the last second; a read after a change takes some
 //     milliseconds more than one after a read;
