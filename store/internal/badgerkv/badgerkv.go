@@ -110,9 +110,9 @@ func openBadger(dir string, opt *Options) (b *badger.DB, err error) {
 			err = fmt.Errorf("badger panicked: %v: %w", p, record.ErrCorrupt)
 		}
 	}()
-	size := opt.memTable
+	size, waiting := opt.memTable, 5
 	if size == 0 {
-		size = memTableSize
+		size, waiting = memTableSize, 16
 	}
 	o := badger.DefaultOptions(dir).
 		WithLogger(nil).
@@ -125,8 +125,8 @@ func openBadger(dir string, opt *Options) (b *badger.DB, err error) {
 		// Tables are small, so more of them may wait: compaction holds every
 		// table it makes in memory, and merging fewer times takes a third
 		// less of it during ingest (bench/peers).
-		WithNumLevelZeroTables(16).
-		WithNumLevelZeroTablesStall(32).
+		WithNumLevelZeroTables(waiting).
+		WithNumLevelZeroTablesStall(2 * waiting).
 		WithNumGoroutines(2).
 		// Closing stays quick: the next run compacts what it needs.
 		WithCompactL0OnClose(false).

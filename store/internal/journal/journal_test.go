@@ -193,6 +193,9 @@ func TestConcurrentCommit(t *testing.T) {
 
 func FuzzReader(f *testing.F) {
 	page := Header{}.page()
+	var slot [markSize]byte
+	(&Mark{Written: pageSize, Durable: pageSize, counter: 1}).encode(&slot)
+	copy(page[slotA:], slot[:])
 	f.Add(append(page, 0, 0, 0, 0))
 	f.Fuzz(func(t *testing.T, tail []byte) {
 		path := filepath.Join(t.TempDir(), "a.log")
