@@ -44,6 +44,7 @@ check: lint ## lint, the table of allowed imports, the short Go tests
 test: lint build test-go test-clients ## everything CI runs
 
 test-go: ## all Go tests, with the short torture
+	@if [ -z "$$RUNSTONE_CORPUS" ]; then echo "RUNSTONE_CORPUS names no folder of real curves: tests that replay them are skipped, generated curves of the same kinds run"; fi
 	$(GO) test -timeout 20m $(PACKAGES)
 
 test-clients: test-client-mlflow3 test-client-mlflow2 ## the real MLflow clients against bin/runstone
