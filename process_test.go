@@ -72,6 +72,7 @@ func digest(db *DB) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		e.Created, e.Updated = e.Created.UTC(), e.Updated.UTC()
 		if err := enc.Encode(e); err != nil {
 			return "", err
 		}
