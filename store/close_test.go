@@ -265,3 +265,38 @@ func TestCopyIsCovered(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, ok)
 }
+
+// TestCopiesBesideCheckpoints: a copy made at any moment opens and has all that
+// was acknowledged before.
+func TestCopiesBesideCheckpoints(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, nil)
+	var saved atomic.Uint32
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := uint32(1); ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			save(t, s, i, "a")
+			saved.Store(i)
+			if i%20 == 0 {
+				if err := s.Checkpoint(ctx); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	for range 40 {
+		least := saved.Load()
+		ro, err := Open(dir, &Options{ReadOnly: true})
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, len(texts(t, ro, false)), int(least))
+		require.NoError(t, ro.Close())
+	}
+	close(stop)
+	wg.Wait()
+}

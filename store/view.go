@@ -140,15 +140,19 @@ func copyDatabase(dir, tmp string) error {
 	const tries = 50
 	for range tries {
 		settled, err := copyJournals(dir, tmp)
-		if err == nil && settled {
-			if err = os.RemoveAll(kvPath(tmp)); err == nil {
-				err = badgerkv.CopyTo(context.Background(), kvPath(dir), kvPath(tmp))
-			}
-		}
 		if err != nil {
 			return err
 		}
-		if settled, err = covered(dir, tmp); settled || err != nil {
+		if !settled {
+			continue
+		}
+		if err := os.RemoveAll(kvPath(tmp)); err != nil {
+			return err
+		}
+		if err := badgerkv.CopyTo(context.Background(), kvPath(dir), kvPath(tmp)); err != nil {
+			return err
+		}
+		if done, err := covered(dir, tmp); done || err != nil {
 			return err
 		}
 	}
