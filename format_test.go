@@ -2,7 +2,6 @@ package runstone
 
 import (
 	"archive/zip"
-	"bufio"
 	"flag"
 	"io"
 	"os"
@@ -45,28 +44,7 @@ func TestOldFormats(t *testing.T) {
 // keepDatabase packs a database; the archive's comment is its digest.
 func keepDatabase(t *testing.T, file string, killed bool) {
 	t.Helper()
-	dir := t.TempDir()
-	require.NoError(t, child(t, "writer", dir, "old run", "300").Run())
-	db, err := Open(dir, small())
-	require.NoError(t, err)
-	run, err := db.StartRun(ctx, "artifacts", nil)
-	require.NoError(t, err)
-	require.NoError(t, run.LogArtifact(ctx, "model/a.txt", strings.NewReader("text")))
-	require.NoError(t, run.End(ctx, Finished))
-	_, err = db.RegisterModel(ctx, "clf", run.ID(), "model")
-	require.NoError(t, err)
-	require.NoError(t, db.Close())
-	if killed {
-		cmd := child(t, "acker", dir, "killed")
-		out, err := cmd.StdoutPipe()
-		require.NoError(t, err)
-		require.NoError(t, cmd.Start())
-		lines := bufio.NewScanner(out)
-		for n := 0; n < 300 && lines.Scan(); n++ {
-		}
-		require.NoError(t, cmd.Process.Kill())
-		_ = cmd.Wait()
-	}
+	dir := makeDatabase(t, killed)
 	sum, err := readDigest(dir)
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll("testdata", 0o755))

@@ -171,6 +171,8 @@ func makeDatabase(t *testing.T, killed bool) string {
 	require.NoError(t, err)
 	require.NoError(t, run.LogArtifact(ctx, "a.txt", strings.NewReader("text")))
 	require.NoError(t, run.End(ctx, Finished))
+	_, err = db.RegisterModel(ctx, "clf", run.ID(), "")
+	require.NoError(t, err)
 	require.NoError(t, db.Close())
 	if killed {
 		cmd := child(t, "acker", dir, "killed")

@@ -9,7 +9,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/runstonedb/runstone/internal/record"
 	"github.com/runstonedb/runstone/internal/tuple"
 	"github.com/runstonedb/runstone/store/internal/journal"
 	"github.com/runstonedb/runstone/store/internal/kv"
@@ -220,14 +219,6 @@ func (s *Store) syncEngine() error {
 		return s.broken(fmt.Errorf("sync the key space: %w", err))
 	}
 	return nil
-}
-
-func (b *batch) save(key []byte, version byte, v any) error {
-	body, err := record.Encode(v)
-	if err != nil {
-		return err
-	}
-	return b.set(key, record.Seal(nil, key, version, body))
 }
 
 // release drops what a written checkpoint has made superfluous.

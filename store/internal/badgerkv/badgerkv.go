@@ -123,8 +123,7 @@ func openBadger(dir string, opt *Options) (b *badger.DB, err error) {
 		WithValueThreshold(min(kv.MaxValue+1, size*15/100)).
 		WithNumCompactors(2).
 		// Tables are small, so more of them may wait: compaction holds every
-		// table it makes in memory, and merging fewer times takes a third
-		// less of it during ingest (bench/peers).
+		// table it makes in memory, and ingest need not merge as often.
 		WithNumLevelZeroTables(waiting).
 		WithNumLevelZeroTablesStall(2 * waiting).
 		WithNumGoroutines(2).
