@@ -57,6 +57,7 @@ func OpenInbox(dir string) (*Inbox, error) {
 	if b.writer, err = journal.Create(path+".new", h); err != nil {
 		return nil, noSpace(err)
 	}
+	b.writer.Exact() // the holder tells by its size whether an inbox has grown
 	if err = lockFile(b.writer.File()); err == nil {
 		if err = os.Rename(path+".new", path); err == nil {
 			err = journal.SyncDir(inboxPath(dir))

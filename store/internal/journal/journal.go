@@ -22,6 +22,8 @@
 //	16      1      kind
 //	17      …      payload
 //
+// Zeros may follow the last frame: room that is already allocated.
+//
 // A mark says how far the file is written and how far it is synced:
 //
 //	mark    bytes  field

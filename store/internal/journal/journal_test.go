@@ -153,6 +153,43 @@ func TestTornEnd(t *testing.T) {
 	require.Equal(t, 6, n)
 }
 
+// TestZerosInFront: a journal that is synced often has room in front, and its
+// readers see the frames only.
+func TestZerosInFront(t *testing.T) {
+	for _, exact := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "a.log")
+		w, err := Create(path, Header{})
+		require.NoError(t, err)
+		if exact {
+			w.Exact()
+		}
+		r, err := OpenReader(path)
+		require.NoError(t, err)
+		for i := range 2000 {
+			end, err := w.Append(byte(i%5), frameOf(payloadOf(i)))
+			require.NoError(t, err)
+			if i < 2*fewSyncs || i%100 == 0 {
+				require.NoError(t, w.Commit(end))
+			}
+			require.NoError(t, r.Refresh())
+			f, err := r.Next()
+			require.NoError(t, err, "frame %d", i)
+			require.Equal(t, payloadOf(i), f.Payload)
+			_, err = r.Next()
+			require.ErrorIs(t, err, io.EOF)
+		}
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, exact, info.Size() == w.Written())
+		require.LessOrEqual(t, info.Size(), w.Written()+int64(len(zeros)))
+		require.NoError(t, w.Close())
+		require.NoError(t, r.Close())
+		n, err := read(t, path)
+		require.NoError(t, err)
+		require.Equal(t, 2000, n)
+	}
+}
+
 func TestConcurrentCommit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.log")
 	w, err := Create(path, Header{})

@@ -80,6 +80,7 @@ func (r *Reader) Refresh() error {
 	if _, err := r.file.ReadAt(page, 0); err != nil {
 		return err
 	}
+	r.buf = nil // may hold zeros where frames are now
 	return r.setNeed(page)
 }
 
