@@ -57,7 +57,7 @@ func child(t testing.TB, name string, args ...string) *exec.Cmd {
 // small makes blocks and checkpoints so small that short tests have many.
 func small() *Options {
 	return &Options{NoSystemInfo: true, tune: func(o *store.Options) {
-		o.BlockPoints, o.CheckpointBytes = 128, 256<<10
+		o.BlockPoints, o.CheckpointBytes, o.HeadBytes = 128, 256<<10, 64<<10
 	}}
 }
 

@@ -237,6 +237,11 @@ func (s *Store) release(c *checkpoint) error {
 		g.mu.Unlock()
 	}
 	s.series.settle()
+	if s.heads.Load() > s.opt.headBytes()/2 {
+		s.gate.Lock() // no change is between loading a tail and adding to it
+		s.series.unload()
+		s.gate.Unlock()
+	}
 	if c.writer != nil {
 		_ = c.writer.Close()
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/runstonedb/runstone/store/internal/journal"
@@ -191,7 +192,9 @@ func (g *group) add(c columns) {
 	limit := g.s.opt.blockPoints()
 	for c.len() > 0 {
 		n := min(c.len(), limit-g.head.len())
+		before := g.head.memory()
 		g.head.reserve(g.head.len()+n, limit)
+		used := g.s.heads.Add(g.head.memory() - before)
 		for i, v := range c.values {
 			g.sums[i].addAll(c.steps[:n], c.times[:n], v[:n])
 			g.head.values[i] = append(g.head.values[i], v[:n]...)
@@ -203,39 +206,56 @@ func (g *group) add(c columns) {
 		} else {
 			c = columns{}
 		}
-		if g.head.len() == limit {
+		if g.head.len() == limit || used > g.s.opt.headBytes() && g.head.len() >= minShort {
 			g.seal()
 		}
 	}
 }
 
-// reserve makes room for n points, and for a whole block once the head shows
-// that it will become one: a series of few points costs little memory, and one
-// of many is not copied again and again.
-func (c *columns) reserve(n, block int) {
-	const few = 64
-	if n <= few || cap(c.steps) >= block {
+// minShort is the number of points from which a head may become a block
+// because memory is short: a hundred thousand series that grow side by side
+// must not fill it.
+const minShort = 64
+
+// memory returns the bytes that the columns take.
+func (c *columns) memory() int64 { return int64(cap(c.steps)) * int64(len(c.values)+2) * 8 }
+
+// reserve makes room for n points, of at most limit. A head grows fourfold, so
+// that a series of few points costs little and one of many is seldom copied.
+func (c *columns) reserve(n, limit int) {
+	room := cap(c.steps)
+	if n <= room {
 		return
 	}
-	c.steps = append(make([]int64, 0, block), c.steps...)
-	c.times = append(make([]int64, 0, block), c.times...)
+	for room < n {
+		room = max(4*room, 4)
+	}
+	room = min(room, limit)
+	c.steps = append(make([]int64, 0, room), c.steps...)
+	c.times = append(make([]int64, 0, room), c.times...)
 	for i, v := range c.values {
-		c.values[i] = append(make([]float64, 0, block), v...)
+		c.values[i] = append(make([]float64, 0, room), v...)
 	}
 }
 
 // seal hands the head to the sealer and starts a new one. Called with mu held.
 func (g *group) seal() {
+	g.s.heads.Add(-g.head.memory())
 	b := &sealed{g: g, no: g.stored + uint32(len(g.pending)), columns: g.head}
 	g.pending = append(g.pending, b)
 	g.head = columns{values: make([][]float64, len(g.series))}
 	g.s.sealer.enqueue(b)
 }
 
-// loadTail brings the tail of the last checkpoint into the head.
+// loadTail brings the tail of the last checkpoint into the head, where it stays
+// as long as the caller holds the gate.
 func (g *group) loadTail() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return g.loadTailLocked()
+}
+
+func (g *group) loadTailLocked() error {
 	if g.tailed {
 		return nil
 	}
@@ -247,7 +267,20 @@ func (g *group) loadTail() error {
 		return fmt.Errorf("run %d group %d: tail has %d points, not %d: %w", g.r.run, g.no, c.len(), g.state.Tail, ErrCorrupt)
 	}
 	g.head, g.tailed = c, true
+	g.s.heads.Add(c.memory())
 	return nil
+}
+
+// unload forgets a head that the key space holds as a tail.
+func (g *group) unload() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.changed || g.moving || len(g.pending) > 0 || !g.tailed {
+		return
+	}
+	g.s.heads.Add(-g.head.memory())
+	g.head = columns{values: make([][]float64, len(g.series))}
+	g.tailed = g.state.Tail == 0
 }
 
 // Points in a journal frame, all integers little-endian: uint32 run, uint32
@@ -275,31 +308,40 @@ func appendPoints(dst []byte, run, group uint32, c columns) []byte {
 	return dst
 }
 
-func parsePoints(b []byte) (run, group uint32, c columns, err error) {
+// pointsFrame is a points frame and the memory of its columns.
+type pointsFrame struct {
+	run, group uint32
+	columns
+	words  []int64
+	floats []float64
+}
+
+// parse reads a frame in place of the one before.
+func (f *pointsFrame) parse(b []byte) error {
 	if len(b) < pointsHeader {
-		return 0, 0, c, errPoints
+		return errPoints
 	}
-	run, group = binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
+	f.run, f.group = binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
 	m, n := int(binary.LittleEndian.Uint16(b[8:])), int(binary.LittleEndian.Uint32(b[10:]))
 	b = b[pointsHeader:]
 	if uint64(len(b)) != uint64(n)*uint64(m+2)*8 {
-		return 0, 0, c, errPoints
+		return errPoints
 	}
-	words := make([]int64, 2*n)
-	for i := range words {
-		words[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
+	f.words = slices.Grow(f.words[:0], 2*n)[:2*n]
+	f.floats = slices.Grow(f.floats[:0], n*m)[:n*m]
+	for i := range f.words {
+		f.words[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
 	}
-	c.steps, c.times = words[:n:n], words[n:]
 	b = b[16*n:]
-	c.values = make([][]float64, m)
-	floats := make([]float64, n*m)
-	for i := range floats {
-		floats[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
+	for i := range f.floats {
+		f.floats[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
 	}
-	for i := range c.values {
-		c.values[i] = floats[i*n : (i+1)*n : (i+1)*n]
+	f.steps, f.times = f.words[:n:n], f.words[n:]
+	f.values = slices.Grow(f.values[:0], m)[:m]
+	for i := range f.values {
+		f.values[i] = f.floats[i*n : (i+1)*n : (i+1)*n]
 	}
-	return run, group, c, nil
+	return nil
 }
 
 var errPoints = fmt.Errorf("points: wrong length: %w", ErrCorrupt)

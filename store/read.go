@@ -153,22 +153,26 @@ func (s *Store) sources(groups []*group, metric string) ([]source, error) {
 			if name.Metric != metric {
 				continue
 			}
-			if err := g.loadTail(); err != nil {
+			src, err := g.source(column)
+			if err != nil {
 				return nil, err
 			}
-			out = append(out, g.source(column))
+			out = append(out, src)
 		}
 	}
 	return out, nil
 }
 
-func (g *group) source(column int) source {
+func (g *group) source(column int) (source, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.sourceLocked(column)
 }
 
-func (g *group) sourceLocked(column int) source {
+func (g *group) sourceLocked(column int) (source, error) {
+	if err := g.loadTailLocked(); err != nil {
+		return source{}, err
+	}
 	src := source{g: g, column: column, stored: g.stored}
 	for _, b := range g.pending {
 		src.memory = append(src.memory, b.columns)
@@ -178,7 +182,7 @@ func (g *group) sourceLocked(column int) source {
 		head.values = slices.Clone(g.head.values)
 		src.memory = append(src.memory, head)
 	}
-	return src
+	return src, nil
 }
 
 func (s *Store) seriesText(ord uint32) (SeriesName, error) {

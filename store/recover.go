@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 
 	"github.com/runstonedb/runstone/internal/tuple"
@@ -61,7 +62,6 @@ func (s *Store) recover(m *mark) error {
 	if err != nil {
 		return err
 	}
-	s.sealer.start()
 	for _, n := range numbers {
 		if n <= at { // the checkpoint was done; only its clean-up was not
 			continue
@@ -102,16 +102,23 @@ func (s *Store) checkpointed() (uint64, error) {
 	return row.Number, err
 }
 
-// replay applies one journal of the holder.
+// replayer applies one journal of the holder.
+type replayer struct {
+	s      *Store
+	number uint64
+	held   map[uint32]*runSeries
+	points pointsFrame
+}
+
 func (s *Store) replay(number uint64) error {
 	r, err := journal.OpenReader(journalPath(s.dir, number))
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	held := map[uint32]*runSeries{}
+	p := replayer{s: s, number: number, held: map[uint32]*runSeries{}}
 	defer func() {
-		for _, x := range held {
+		for _, x := range p.held {
 			s.series.release(x)
 		}
 	}()
@@ -125,9 +132,9 @@ func (s *Store) replay(number uint64) error {
 		}
 		switch f.Kind {
 		case frameRows:
-			err = s.replayRows(number, f.Payload, held)
+			err = splitRows(f.Payload, p.row, p.addPoints)
 		case framePoints:
-			err = s.replayPoints(number, f.Payload, held)
+			err = p.addPoints(f.Payload)
 		default:
 			err = fmt.Errorf("unknown frame kind %d: %w", f.Kind, ErrCorrupt)
 		}
@@ -137,54 +144,56 @@ func (s *Store) replay(number uint64) error {
 	}
 }
 
-func (s *Store) replayRows(number uint64, payload []byte, held map[uint32]*runSeries) error {
-	return splitRows(payload, func(key, value []byte) {
-		if value != nil {
-			value = append([]byte(nil), value...)
-		}
-		s.active.Set(string(key), value)
-	}, func(points []byte) error {
-		return s.replayPoints(number, points, held)
-	})
+func (p *replayer) row(key, value []byte) {
+	if value != nil {
+		value = append([]byte(nil), value...)
+	}
+	p.s.active.Set(string(key), value)
 }
 
-func (s *Store) replayPoints(number uint64, payload []byte, held map[uint32]*runSeries) error {
-	run, no, c, err := parsePoints(payload)
-	if err != nil {
+func (p *replayer) addPoints(payload []byte) error {
+	f := &p.points
+	if err := f.parse(payload); err != nil {
 		return err
 	}
-	x := held[run]
+	s := p.s
+	x := p.held[f.run]
 	if x == nil {
-		if x, err = s.series.acquire(run); err != nil {
+		var err error
+		if x, err = s.series.acquire(f.run); err != nil {
 			return err
 		}
-		held[run] = x
+		p.held[f.run] = x
 	}
-	if int(no) >= len(x.groups) { // its row came later in this journal than the load
+	if int(f.group) >= len(x.groups) { // its row came later in this journal than the load
 		s.series.release(x)
-		delete(held, run)
-		if x, err = s.reload(run); err != nil {
+		delete(p.held, f.run)
+		var err error
+		if x, err = s.reload(f.run); err != nil {
 			return err
 		}
-		held[run] = x
+		p.held[f.run] = x
 	}
-	if int(no) >= len(x.groups) {
-		return fmt.Errorf("points of run %d for group %d, which does not exist: %w", run, no, ErrCorrupt)
+	if int(f.group) >= len(x.groups) {
+		return fmt.Errorf("points of run %d for group %d, which does not exist: %w", f.run, f.group, ErrCorrupt)
 	}
-	g := x.groups[no]
-	if number <= g.state.Through {
+	g := x.groups[f.group]
+	if p.number <= g.state.Through {
 		return nil
 	}
-	if len(c.values) != len(g.series) {
-		return fmt.Errorf("points of run %d group %d have %d series, not %d: %w", run, no, len(c.values), len(g.series), ErrCorrupt)
+	if len(f.values) != len(g.series) {
+		return fmt.Errorf("points of run %d group %d have %d series, not %d: %w", f.run, f.group, len(f.values), len(g.series), ErrCorrupt)
 	}
-	if err := s.sealer.admit(context.Background()); err != nil {
-		return err
+	if s.sealer.crowded() {
+		s.sealer.start()
+		if err := s.sealer.admit(context.Background()); err != nil {
+			return err
+		}
 	}
 	if err := g.loadTail(); err != nil {
 		return err
 	}
-	g.add(c)
+	g.add(f.columns)
 	return nil
 }
 
@@ -206,15 +215,25 @@ func (s *Store) reload(run uint32) (*runSeries, error) {
 	return x, nil
 }
 
-// startJournal makes what was recovered a checkpoint and begins a new journal.
+// startJournal begins a new journal. What was recovered from older ones becomes
+// a checkpoint in the background; until that is done they stay.
 func (s *Store) startJournal() error {
-	if s.number > s.mark.checkpoint || s.active.Len() > 0 {
-		return s.checkpoint(context.Background())
+	next, err := s.createJournal(s.number + 1)
+	if err != nil {
+		return err
 	}
-	var err error
-	s.journal, err = s.createJournal(s.number + 1)
-	if err == nil {
-		s.number++
+	if s.number == s.mark.checkpoint && s.active.Len() == 0 {
+		s.journal, s.number = next, next.Header.Number
+		return nil
 	}
-	return err
+	if s.unfinished, err = s.cut(next); err != nil {
+		return errors.Join(err, next.Close())
+	}
+	for n := s.mark.checkpoint + 1; n < s.number; n++ {
+		if info, err := os.Stat(journalPath(s.dir, n)); err == nil {
+			s.behind.Add(info.Size())
+		}
+	}
+	s.wake <- struct{}{}
+	return nil
 }

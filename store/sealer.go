@@ -10,15 +10,21 @@ import (
 	"github.com/runstonedb/runstone/store/internal/block"
 )
 
-// maxPending bounds the bytes of full blocks that wait in memory. Writers wait
-// when it is reached; points are never dropped.
-const maxPending = 48 << 20
+const (
+	// maxPending bounds the bytes of full blocks that wait in memory. Writers
+	// wait when it is reached; points are never dropped.
+	maxPending = 8 << 20
+	// maxPendingRecover is the same while the database is being opened: blocks
+	// of as much are only written once it is open.
+	maxPendingRecover = 48 << 20
+)
 
 // sealer encodes full blocks and writes them into the key space, in order, in
 // one goroutine.
 type sealer struct {
-	s  *Store
-	wg sync.WaitGroup
+	s    *Store
+	wg   sync.WaitGroup
+	once sync.Once
 
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -46,6 +52,13 @@ func (q *sealer) enqueue(b *sealed) {
 	q.pending += b.bytes()
 	q.queued++
 	q.changed.Broadcast()
+}
+
+// crowded reports whether recovery has to wait until blocks are written.
+func (q *sealer) crowded() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.pending >= maxPendingRecover
 }
 
 // admit waits until there is room for more points.
@@ -101,7 +114,9 @@ func (q *sealer) wait(n uint64) error {
 	return nil
 }
 
-func (q *sealer) start() { q.wg.Go(q.run) }
+func (q *sealer) start() {
+	q.once.Do(func() { q.wg.Go(q.run) })
+}
 
 // stop ends the goroutine after the block under way. What is left in the queue
 // is still in the journal.

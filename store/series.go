@@ -130,6 +130,9 @@ func (t *seriesTable) evict(r *runSeries) {
 	}
 	if t.runs[r.run] == r {
 		delete(t.runs, r.run)
+		for _, g := range r.groups {
+			g.unload()
+		}
 	}
 }
 
@@ -159,6 +162,17 @@ func (t *seriesTable) settle() {
 	defer t.mu.Unlock()
 	for _, r := range t.runs {
 		t.evict(r)
+	}
+}
+
+// unload takes heads that are in the key space out of memory.
+func (t *seriesTable) unload() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, r := range t.runs {
+		for _, g := range r.groups {
+			g.unload()
+		}
 	}
 }
 

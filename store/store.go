@@ -54,6 +54,9 @@ type Options struct {
 	// CheckpointBytes is the size of the journal that starts a checkpoint; 0
 	// is 32 MiB.
 	CheckpointBytes int64
+	// HeadBytes bounds the memory of points that are not in a block yet; 0 is
+	// 128 MiB. Above it blocks become shorter, down to 64 points.
+	HeadBytes int64
 	// InboxInterval is how often the holder looks for changes of other
 	// processes; 0 is 200 ms, negative only at open.
 	InboxInterval time.Duration
@@ -71,6 +74,13 @@ func (o *Options) checkpointBytes() int64 {
 		return o.CheckpointBytes
 	}
 	return 32 << 20
+}
+
+func (o *Options) headBytes() int64 {
+	if o.HeadBytes > 0 {
+		return o.HeadBytes
+	}
+	return 128 << 20
 }
 
 func (o *Options) inboxInterval() time.Duration {
@@ -109,6 +119,7 @@ type Store struct {
 	frozen  *rowMap      // rows that a checkpoint is moving into the key space
 
 	series seriesTable
+	heads  atomic.Int64 // bytes of all heads
 	sealer *sealer
 
 	behind atomic.Int64 // bytes of journals that a checkpoint is moving
@@ -240,8 +251,9 @@ func (s *Store) openEngine(m *mark) error {
 	return nil
 }
 
-// start runs the checkpoints; Close ends them. The sealer runs since recovery.
+// start runs the sealer and the checkpoints; Close ends them.
 func (s *Store) start() {
+	s.sealer.start()
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.workers.Go(func() {

@@ -331,7 +331,7 @@ var odd = []float64{
 // TestSeriesModel logs random points in random company, with checkpoints and
 // reopens between, and compares everything that can be read with plain slices.
 func TestSeriesModel(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { seriesModel(t, seed) })
 	}
 }
@@ -341,6 +341,7 @@ func seriesModel(t *testing.T, seed uint64) {
 	dir := t.TempDir()
 	opt := testOptions()
 	opt.BlockPoints = 16 + int(seed)*40
+	opt.HeadBytes = int64(seed%2) << 12 // every second one is always short of memory
 	s := open(t, dir, opt)
 	names := []string{"loss", "acc", "lr", "gpu/0"}
 	want := map[string]*curve{}
@@ -411,6 +412,62 @@ func seriesModel(t *testing.T, seed uint64) {
 	}
 	view := open(t, dir, &Options{ReadOnly: true, BlockPoints: opt.BlockPoints, Run: opt.Run, Apply: opt.Apply})
 	checkModel(t, view, names, want)
+}
+
+// TestHeadsAreBounded: many series that grow side by side, in one run and in
+// runs that are left open, take no more memory than HeadBytes and a little for
+// each group.
+func TestHeadsAreBounded(t *testing.T) {
+	dir := t.TempDir()
+	opt := testOptions()
+	opt.HeadBytes = 1 << 20
+	s := open(t, dir, opt)
+	const runs, points = 400, 500
+	var groups []*Group
+	for run := range runs {
+		x, err := s.OpenSeries(ctx, uint32(run))
+		require.NoError(t, err)
+		defer x.Close()
+		g, err := x.Groups(ctx, []SeriesName{{Metric: "a"}})
+		require.NoError(t, err)
+		groups = append(groups, g...)
+	}
+	row := make([]int64, 20)
+	values := [][]float64{make([]float64, len(row))}
+	for at := 0; at < points; at += len(row) {
+		for i := range row {
+			row[i], values[0][i] = int64(at+i), float64(at+i)
+		}
+		for _, g := range groups {
+			require.NoError(t, g.Append(ctx, Appended, row, row, values))
+		}
+		require.LessOrEqual(t, s.heads.Load(), opt.HeadBytes+runs*2*minShort*24)
+	}
+	require.NoError(t, s.Checkpoint(ctx))
+	require.LessOrEqual(t, s.heads.Load(), opt.HeadBytes/2)
+	for _, g := range groups[:100] { // some that are out of memory, and some not
+		require.NoError(t, g.Append(ctx, Appended, []int64{points}, []int64{points}, [][]float64{{points}}))
+	}
+	s.kill(t)
+	s = open(t, dir, opt)
+	for run := range runs {
+		n := 0
+		for c, err := range s.Points(ctx, uint32(run), "a") {
+			require.NoError(t, err)
+			for i := range c.Steps {
+				require.EqualValues(t, n, c.Steps[i])
+				require.EqualValues(t, n, c.Values[i])
+				n++
+			}
+		}
+		want := points
+		if run < 100 {
+			want++
+		}
+		require.Equal(t, want, n)
+	}
+	require.NoError(t, s.Checkpoint(ctx))
+	require.Zero(t, s.heads.Load(), "what nobody uses is not in memory")
 }
 
 // kill drops the store as the end of its process would: nothing is written.

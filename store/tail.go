@@ -328,10 +328,12 @@ func (t *tailer) read(f *inboxFile) (batch []inboxFrame, end bool, err error) {
 			}
 			in.op = append([]byte(nil), fr.Payload...)
 		case framePoints:
-			var no uint32
-			if _, no, in.points, err = parsePoints(fr.Payload); err != nil {
+			var p pointsFrame
+			if err := p.parse(fr.Payload); err != nil {
 				return nil, false, err
 			}
+			in.points = p.columns
+			no := p.group
 			if in.to = f.series[no]; in.to == nil || len(in.to.names) != len(in.points.values) {
 				return nil, false, fmt.Errorf("points for group %d, which is not as it was named: %w", no, ErrCorrupt)
 			}

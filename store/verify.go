@@ -111,13 +111,13 @@ func (v *verifier) groups() error {
 
 // group compares the points of a group with what its summaries say.
 func (v *verifier) group(g *group) error {
-	if err := g.loadTail(); err != nil {
-		return err
-	}
 	g.mu.Lock()
-	src := g.sourceLocked(0)
+	src, err := g.sourceLocked(0)
 	sums := append([]Summary(nil), g.sums...)
 	g.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	all := make([]int, len(g.series))
 	for i := range all {
 		all[i] = i
@@ -130,7 +130,7 @@ func (v *verifier) group(g *group) error {
 			}
 		}
 	}
-	err := v.s.read(func(r kv.Reader) error {
+	err = v.s.read(func(r kv.Reader) error {
 		c := columns{values: make([][]float64, len(g.series))}
 		for number := range src.stored {
 			v.Blocks++

@@ -69,6 +69,7 @@ func openCopy(dir, tmp string, opt *Options) (*Store, error) {
 	}
 	if err = s.openEngine(&m); err == nil {
 		if err = s.recover(&m); err == nil {
+			s.sealer.start()
 			err = s.inbox.drain(context.Background())
 		}
 	}

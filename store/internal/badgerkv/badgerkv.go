@@ -119,6 +119,9 @@ func openBadger(dir string, opt *Options) (b *badger.DB, err error) {
 		WithMetricsEnabled(false).
 		WithMemTableSize(size).
 		WithNumMemtables(2).
+		// A metric block is some 5 KB: of several in one table block there is
+		// less index, in the table and in the memory of whoever builds it.
+		WithBlockSize(32 << 10).
 		WithValueLogFileSize(1 << 20). // the least Badger takes
 		WithValueThreshold(min(kv.MaxValue+1, size*15/100)).
 		WithNumCompactors(2).
