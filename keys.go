@@ -47,7 +47,7 @@ type runRow struct {
 	Experiment uint32
 	Name       string
 	User       string
-	Status     uint8
+	Status     uint8 // a RunStatus, or runPurged
 	Start, End int64
 	Deleted    bool
 	DeletedAt  int64
@@ -55,6 +55,10 @@ type runRow struct {
 	// that restoring the experiment restores it.
 	WithExperiment bool
 }
+
+// runPurged is the status of a run of which nothing else is left, so that its
+// id and its ordinal are not used again.
+const runPurged = 255
 
 type valueRow struct{ Value string }
 

@@ -61,7 +61,7 @@ func (db *DB) Metrics(ctx context.Context, run string) ([]MetricSummary, error) 
 
 func existingRun(ctx context.Context, s *store.Store, run string) (ord uint32, err error) {
 	err = s.View(ctx, func(tx *store.Tx) error {
-		ord, err = runOrd(tx, run)
+		ord, _, err = loadRun(tx, run)
 		return err
 	})
 	return ord, err

@@ -143,6 +143,9 @@ func loadRun(tx *store.Tx, id string) (uint32, *runRow, error) {
 	if err := tx.Load(runKey(ord), 1, &row); err != nil {
 		return 0, nil, present(err, "run", id)
 	}
+	if row.Status == runPurged {
+		return 0, nil, notFound("Run with id=%s not found", id)
+	}
 	return ord, &row, nil
 }
 

@@ -61,6 +61,9 @@ func (db *DB) Search(ctx context.Context, filter string, opt *SearchOptions) ite
 		err = s.View(ctx, func(tx *store.Tx) error {
 			for _, run := range found {
 				data, err := loadRunAt(ctx, s, tx, run)
+				if errors.Is(err, ErrNotFound) { // purged meanwhile
+					continue
+				}
 				if err != nil {
 					return err
 				}
@@ -84,6 +87,9 @@ func loadRunAt(ctx context.Context, s *store.Store, tx *store.Tx, run uint32) (*
 	var row runRow
 	if err := tx.Load(runKey(run), 1, &row); err != nil {
 		return nil, present(err, "run", id)
+	}
+	if row.Status == runPurged {
+		return nil, notFound("Run with id=%s not found", id)
 	}
 	data, err := loadRunData(tx, run, &row, id)
 	if err == nil {
@@ -213,7 +219,7 @@ func (l *rowLoader) load(run uint32, view ViewType) (*searchRow, error) {
 	if err := l.tx.Load(runKey(run), 1, &r.row); err != nil {
 		return nil, present(err, "run", r.id)
 	}
-	if !view.sees(r.row.Deleted) {
+	if r.row.Status == runPurged || !view.sees(r.row.Deleted) {
 		return nil, nil
 	}
 	if r.exp, err = l.tx.Text(kindExperiment, r.row.Experiment); err != nil {

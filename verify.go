@@ -70,8 +70,12 @@ func verifyRuns(ctx context.Context, s *store.Store, r *VerifyReport, problem fu
 			if err := ctx.Err(); err != nil {
 				return err
 			}
+			_, err := loadRunAt(ctx, s, tx, run)
+			if errors.Is(err, ErrNotFound) { // purged
+				continue
+			}
 			r.Runs++
-			if _, err := loadRunAt(ctx, s, tx, run); err != nil {
+			if err != nil {
 				problem(fmt.Sprintf("run %d", run), err)
 			}
 		}

@@ -28,6 +28,11 @@ func AddRun(tx *store.Tx, experiment, run uint32) error {
 	return tx.Save(memberKey(experiment, run), 1, member{})
 }
 
+// DropRun takes a run from its experiment.
+func DropRun(tx *store.Tx, experiment, run uint32) error {
+	return tx.Delete(memberKey(experiment, run))
+}
+
 // Runs iterates over the ordinals of an experiment's runs, oldest first.
 func Runs(tx *store.Tx, experiment uint32) iter.Seq2[uint32, error] {
 	return func(yield func(uint32, error) bool) {

@@ -27,6 +27,7 @@
 //	'C'                             → number of the last checkpoint
 //	'G' run, group                  → members of a group of series
 //	'g' run, group                  → state of the group at a checkpoint
+//	'B' run                         → dropped: blocks of it may still take space
 //	'b' run, group, block, column   → metric block; column 0 is the clock
 //	't' run, group, number, column  → tail of the group: points short of a block
 //

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -147,6 +148,10 @@ func (s *Store) replay(number uint64) error {
 func (p *replayer) row(key, value []byte) {
 	if value != nil {
 		value = append([]byte(nil), value...)
+	} else if key[0] == 'G' { // only a dropped run loses a group
+		run := binary.BigEndian.Uint32(key[1:])
+		p.s.series.forgetRun(run)
+		delete(p.held, run)
 	}
 	p.s.active.Set(string(key), value)
 }

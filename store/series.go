@@ -70,8 +70,9 @@ func (t *seriesTable) init(s *Store) {
 
 // runSeries are the groups of one run.
 type runSeries struct {
-	run   uint32
-	users int // guarded by seriesTable.mu
+	run    uint32
+	users  int  // guarded by seriesTable.mu, like seized
+	seized bool // is being deleted
 
 	mu     sync.Mutex // guards loading and the fields below
 	loaded bool
@@ -87,6 +88,10 @@ func (t *seriesTable) acquire(run uint32) (*runSeries, error) {
 	if r == nil {
 		r = &runSeries{run: run, bySet: map[string]*group{}}
 		t.runs[run] = r
+	}
+	if r.seized {
+		t.mu.Unlock()
+		return nil, Errorf(ErrConflict, "the run is being deleted for good")
 	}
 	r.users++
 	t.mu.Unlock()
@@ -120,7 +125,7 @@ func (t *seriesTable) release(r *runSeries) {
 // evict forgets a run that nobody uses and that is wholly in the key space.
 // Called with mu held.
 func (t *seriesTable) evict(r *runSeries) {
-	if r.users > 0 {
+	if r.users > 0 || r.seized {
 		return
 	}
 	for _, g := range r.groups {
@@ -129,10 +134,18 @@ func (t *seriesTable) evict(r *runSeries) {
 		}
 	}
 	if t.runs[r.run] == r {
-		delete(t.runs, r.run)
-		for _, g := range r.groups {
-			g.unload()
-		}
+		t.drop(r)
+	}
+}
+
+// drop takes a run out of memory. Called with mu held.
+func (t *seriesTable) drop(r *runSeries) {
+	delete(t.runs, r.run)
+	for _, g := range r.groups {
+		g.mu.Lock()
+		t.s.heads.Add(-g.head.memory())
+		g.head = columns{}
+		g.mu.Unlock()
 	}
 }
 
@@ -140,7 +153,8 @@ func (t *seriesTable) evict(r *runSeries) {
 func (t *seriesTable) inMemory(run uint32) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.runs[run] != nil
+	r := t.runs[run]
+	return r != nil && !r.seized
 }
 
 // dirty calls fn for every group that has points since its last checkpoint.

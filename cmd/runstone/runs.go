@@ -300,7 +300,7 @@ func (a *app) showRun(r *runstone.RunData, e *runstone.Experiment) error {
 func (a *app) runsDelete() *cobra.Command {
 	return &cobra.Command{
 		Use: "delete RUN...", Short: "Mark runs deleted", Args: cobra.MinimumNArgs(1),
-		Long:              "Mark runs deleted. Nothing is removed: restore undoes it.",
+		Long:              "Mark runs deleted. Nothing is removed: restore undoes it, and \"runstone gc\" makes it final.",
 		ValidArgsFunction: a.completeMany(a.runIDs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.changeRuns(cmd.Context(), args, true)

@@ -28,6 +28,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	badger "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -75,6 +76,8 @@ const memTableSize = 2 << 20
 type DB struct {
 	dir string
 	b   *badger.DB
+	// writes is held exclusively by Drop: Badger refuses commits meanwhile.
+	writes sync.RWMutex
 }
 
 var _ kv.Engine = (*DB)(nil)

@@ -20,7 +20,21 @@ func (d *DB) View(fn func(kv.Reader) error) error {
 // Update runs fn in a transaction and commits it. Rows that fn scanned count
 // as read here, which gives more kv.ErrConflict than the interface asks for.
 func (d *DB) Update(fn func(kv.Writer) error) error {
+	d.writes.RLock()
+	defer d.writes.RUnlock()
 	return translate(d.b.Update(func(t *badger.Txn) error { return fn(d.txn(t)) }))
+}
+
+// Drop removes all rows below the prefixes. Badger rewrites the tables that
+// hold some of them; deleting row by row would leave the space to later
+// compactions.
+func (d *DB) Drop(prefixes ...[]byte) error {
+	if len(prefixes) == 0 {
+		return nil
+	}
+	d.writes.Lock()
+	defer d.writes.Unlock()
+	return translate(d.b.DropPrefix(prefixes...))
 }
 
 // txn counts what it writes as Badger does, and stops a little earlier.

@@ -42,6 +42,10 @@ type Engine interface {
 	// nothing. A returned error discards it. Committed rows survive the end
 	// of the process; only Sync makes them survive power loss.
 	Update(fn func(Writer) error) error
+	// Drop removes all rows whose keys begin with one of the prefixes and gives
+	// their space back. Transactions wait meanwhile. It is not atomic: what a
+	// crash or an error leaves is dropped by the same call made again.
+	Drop(prefixes ...[]byte) error
 	// Sync returns once everything committed before the call is on stable storage.
 	Sync() error
 	// Verify reads everything the engine keeps and returns the first damage.

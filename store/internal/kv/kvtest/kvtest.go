@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -36,6 +37,7 @@ func Run(t *testing.T, open func(t testing.TB) kv.Engine) {
 		{"a deleted row read as missing conflicts", missingReadConflicts},
 		{"documented limits fit", limits},
 		{"too big is an error", tooBig},
+		{"drop", drop},
 		{"values are copies", copies},
 		{"readers and writers at once", concurrent},
 		{"counters lose no update", counters},
@@ -316,6 +318,27 @@ func tooBig(t *testing.T, e kv.Engine) {
 		n = 0
 	}
 	require.Len(t, all(t, e), n)
+}
+
+func drop(t *testing.T, e kv.Engine) {
+	want := []row{}
+	for i := range 300 {
+		for _, p := range []string{"a", "b", "ba", "c"} {
+			key := fmt.Sprintf("%s%03d", p, i)
+			set(t, e, key, "v")
+			if p == "a" || p == "c" {
+				want = append(want, row{key, "v"})
+			}
+		}
+	}
+	slices.SortFunc(want, func(a, b row) int { return strings.Compare(a.key, b.key) })
+	require.NoError(t, e.Drop())
+	require.NoError(t, e.Drop([]byte("b"), []byte("nothing")))
+	require.Equal(t, want, all(t, e))
+	set(t, e, "b1", "again")
+	require.Equal(t, "again", get(t, e, "b1"))
+	require.NoError(t, e.Drop([]byte("b"), []byte("a"), []byte("c")))
+	require.Empty(t, all(t, e))
 }
 
 func copies(t *testing.T, e kv.Engine) {

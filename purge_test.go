@@ -1,0 +1,136 @@
+package runstone
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/runstonedb/runstone/artifact"
+)
+
+// deletedRunWith makes a deleted run with some of everything.
+func deletedRunWith(t *testing.T, db *DB, points int) *Run {
+	t.Helper()
+	run, err := db.StartRun(ctx, "old", &RunOptions{Params: map[string]string{"lr": "1"}})
+	require.NoError(t, err)
+	c := Columns{Names: []string{"loss", "acc"}, Steps: make([]int64, points), Values: [][]float64{make([]float64, points), make([]float64, points)}}
+	for i := range c.Steps {
+		c.Steps[i], c.Values[0][i], c.Values[1][i] = int64(i), 1/float64(i+1), float64(i)
+	}
+	require.NoError(t, run.Append(ctx, c))
+	require.NoError(t, run.LogArtifact(ctx, "notes/a.txt", strings.NewReader("twelve bytes")))
+	require.NoError(t, run.End(ctx, Finished))
+	require.NoError(t, db.DeleteRun(ctx, run.ID()))
+	return run
+}
+
+func TestPurge(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now().UnixMilli()
+	open := func() *DB {
+		db, err := Open(dir, small())
+		require.NoError(t, err)
+		db.now = func() int64 { return now }
+		t.Cleanup(func() { require.NoError(t, db.Close()) })
+		return db
+	}
+	db := open()
+	old := deletedRunWith(t, db, 1000)
+	now += time.Hour.Milliseconds()
+	young := deletedRunWith(t, db, 10)
+	alive, err := db.StartRun(ctx, "old", nil)
+	require.NoError(t, err)
+	require.NoError(t, alive.Log(ctx, 1, Metrics{"loss": 1}))
+
+	_, err = db.Purge(ctx, &PurgeOptions{Runs: []string{old.ID(), alive.ID()}})
+	require.ErrorIs(t, err, ErrConflict)
+	_, err = db.Purge(ctx, &PurgeOptions{Runs: []string{"none"}})
+	require.ErrorIs(t, err, ErrNotFound)
+
+	r, err := db.Purge(ctx, &PurgeOptions{DryRun: true})
+	require.NoError(t, err)
+	require.Equal(t, &PurgeReport{Runs: []string{old.ID(), young.ID()}, Points: 2020, Artifacts: 2, ArtifactBytes: 24}, r)
+	_, err = db.Run(ctx, old.ID())
+	require.NoError(t, err, "a dry run removes nothing")
+
+	r, err = db.Purge(ctx, &PurgeOptions{OlderThan: time.Minute})
+	require.NoError(t, err)
+	require.Equal(t, []string{old.ID()}, r.Runs)
+	require.EqualValues(t, 2000, r.Points)
+	gone := func(db *DB, run *Run) {
+		t.Helper()
+		_, err := db.Run(ctx, run.ID())
+		require.ErrorIs(t, err, ErrNotFound)
+		_, err = db.Metrics(ctx, run.ID())
+		require.ErrorIs(t, err, ErrNotFound)
+		for _, err := range db.Points(ctx, run.ID(), "loss") {
+			require.ErrorIs(t, err, ErrNotFound)
+		}
+		require.ErrorIs(t, db.RestoreRun(ctx, run.ID()), ErrNotFound)
+		require.ErrorIs(t, db.SetTags(ctx, run.ID(), KV{Key: "a", Value: "b"}), ErrNotFound)
+		_, err = db.CreateRun(ctx, NewRun{ID: run.ID(), Experiment: "old"})
+		require.ErrorIs(t, err, ErrExists, "its id is not used again")
+		dir, err := run.info.artifactDir()
+		require.NoError(t, err)
+		p, err := artifact.ParsePath(dir)
+		require.NoError(t, err)
+		for range db.Artifacts().Walk(p) {
+			t.Fatal("a file is left")
+		}
+	}
+	gone(db, old)
+	found := map[string]bool{}
+	for r, err := range db.Search(ctx, "", &SearchOptions{View: All}) {
+		require.NoError(t, err)
+		found[r.ID] = true
+	}
+	require.Equal(t, map[string]bool{young.ID(): true, alive.ID(): true}, found)
+	require.NoError(t, db.RestoreRun(ctx, young.ID()))
+
+	require.NoError(t, db.Close())
+	db = open()
+	gone(db, old)
+	data, err := db.Run(ctx, young.ID())
+	require.NoError(t, err)
+	require.Len(t, data.Metrics, 2)
+	report, err := db.Verify(ctx, &VerifyOptions{Artifacts: true}, func(p Problem) { t.Errorf("%s: %v", p.Where, p.Err) })
+	require.NoError(t, err)
+	require.EqualValues(t, 2, report.Runs)
+	require.EqualValues(t, 1, report.Artifacts)
+	require.Zero(t, report.Problems)
+}
+
+// A run that is still being logged in this process stays until it is let go.
+func TestPurgeLeavesWhatIsInUse(t *testing.T) {
+	db, err := Open(t.TempDir(), small())
+	require.NoError(t, err)
+	defer db.Close()
+	run, err := db.StartRun(ctx, "old", nil)
+	require.NoError(t, err)
+	require.NoError(t, run.Log(ctx, 1, Metrics{"loss": 1}))
+	require.NoError(t, db.DeleteRun(ctx, run.ID()))
+	r, err := db.Purge(ctx, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{run.ID()}, r.InUse)
+	require.Empty(t, r.Runs)
+	require.NoError(t, db.RestoreRun(ctx, run.ID()))
+	require.NoError(t, run.End(ctx, Finished))
+	require.NoError(t, db.DeleteRun(ctx, run.ID()))
+	r, err = db.Purge(ctx, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{run.ID()}, r.Runs)
+}
+
+func TestPurgeWantsTheDatabaseForItself(t *testing.T) {
+	dir := t.TempDir()
+	db, err := Open(dir, small())
+	require.NoError(t, err)
+	defer db.Close()
+	shared, err := Open(dir, small())
+	require.NoError(t, err)
+	defer shared.Close()
+	_, err = shared.Purge(ctx, nil)
+	require.ErrorIs(t, err, ErrLocked)
+}
