@@ -34,6 +34,8 @@ type Run struct {
 	sets   []*metricSet
 	last   columnSet // of the last Append
 	ended  bool
+
+	recorders []*Recorder
 }
 
 // columnSet is where the columns of an Append go.
@@ -325,9 +327,14 @@ func (r *Run) Append(ctx context.Context, c Columns) error {
 	for k, i := range set.order {
 		values[k] = c.Values[i]
 	}
+	return r.append(ctx, set, c.Steps, c.Times, values)
+}
+
+// append logs columns in the order of the set.
+func (r *Run) append(ctx context.Context, set columnSet, steps, times []int64, values [][]float64) error {
 	for _, g := range set.groups {
 		n := g.Width()
-		if err := g.Append(ctx, r.db.opt.Durability, c.Steps, c.Times, values[:n]); err != nil {
+		if err := g.Append(ctx, r.db.opt.Durability, steps, times, values[:n]); err != nil {
 			return err
 		}
 		values = values[n:]
@@ -399,10 +406,15 @@ func (r *Run) End(ctx context.Context, status RunStatus) error {
 	if !status.ended() {
 		return invalid("a run ends as FINISHED, FAILED or KILLED, not %v", status)
 	}
+	for _, rec := range r.recorders {
+		if err := rec.Flush(ctx); err != nil {
+			return err
+		}
+	}
 	if _, err := r.db.UpdateRun(ctx, r.info.ID, RunUpdate{Status: status, End: r.db.now()}); err != nil {
 		return err
 	}
-	r.ended = true
+	r.ended, r.recorders = true, nil
 	if r.series != nil {
 		r.series.Close()
 	}

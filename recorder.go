@@ -1,0 +1,108 @@
+package runstone
+
+import (
+	"context"
+	"sync"
+)
+
+const (
+	// recorderPoints and recorderAge (ms) bound what a Recorder has not logged.
+	recorderPoints = 512
+	recorderAge    = 1000
+)
+
+// Recorder logs one value of each of its metrics a call, for loops so tight
+// that [Run.Log] would be felt: it keeps points in memory and logs them
+// together. At most 512 calls, and none older than a second when Record is
+// called, are not logged yet: they are lost when the process dies. Flush and
+// [Run.End] log what is left. A Recorder may be used from any number of
+// goroutines; all methods of a nil one do nothing.
+type Recorder struct {
+	run *Run
+	set columnSet
+
+	mu     sync.Mutex
+	steps  []int64
+	times  []int64
+	values [][]float64 // in the order of set
+}
+
+// Recorder returns a recorder of metrics, which are named once. It is valid
+// until the run ends.
+func (r *Run) Recorder(ctx context.Context, names ...string) (*Recorder, error) {
+	if r == nil {
+		return nil, nil
+	}
+	if len(names) == 0 {
+		return nil, invalid("a recorder wants the names of its metrics")
+	}
+	set, err := r.columnSet(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	rec := &Recorder{
+		run: r, set: set, values: make([][]float64, len(names)),
+		steps: make([]int64, 0, recorderPoints), times: make([]int64, 0, recorderPoints),
+	}
+	for i := range rec.values {
+		rec.values[i] = make([]float64, 0, recorderPoints)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return nil, r.over()
+	}
+	r.recorders = append(r.recorders, rec)
+	return rec, nil
+}
+
+// Record takes one value of each metric, in the order of their names, at a step
+// and the present time. It waits only when points are logged. After an error
+// the values of this call are not recorded; those of earlier calls still are,
+// and are logged by the next call that can.
+func (rec *Recorder) Record(ctx context.Context, step int64, values ...float64) error {
+	if rec == nil {
+		return nil
+	}
+	now := rec.run.db.now()
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	if len(values) != len(rec.values) {
+		return invalid("%d values for %d metrics", len(values), len(rec.values))
+	}
+	if n := len(rec.steps); n == recorderPoints || n > 0 && now-rec.times[0] >= recorderAge {
+		if err := rec.flush(ctx); err != nil {
+			return err
+		}
+	}
+	rec.steps, rec.times = append(rec.steps, step), append(rec.times, now)
+	for k, i := range rec.set.order {
+		rec.values[k] = append(rec.values[k], values[i])
+	}
+	return nil
+}
+
+// Flush logs what was recorded. When it returns nil all of it is as durable as
+// the database's Durability says.
+func (rec *Recorder) Flush(ctx context.Context) error {
+	if rec == nil {
+		return nil
+	}
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	return rec.flush(ctx)
+}
+
+func (rec *Recorder) flush(ctx context.Context) error {
+	if len(rec.steps) == 0 {
+		return nil
+	}
+	if err := rec.run.append(ctx, rec.set, rec.steps, rec.times, rec.values); err != nil {
+		return err
+	}
+	rec.steps, rec.times = rec.steps[:0], rec.times[:0]
+	for i := range rec.values {
+		rec.values[i] = rec.values[i][:0]
+	}
+	return nil
+}

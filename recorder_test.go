@@ -1,0 +1,128 @@
+package runstone
+
+import (
+	"context"
+	"math"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestRecorder(t *testing.T) {
+	db, err := Open(t.TempDir(), small())
+	require.NoError(t, err)
+	defer db.Close()
+	now := int64(1000)
+	db.now = func() int64 { return now }
+	run, err := db.StartRun(ctx, "tight", nil)
+	require.NoError(t, err)
+	// Names in an order of their own.
+	rec, err := run.Recorder(ctx, "z", "a")
+	require.NoError(t, err)
+	logged := func() (n int) {
+		for c, err := range db.Points(ctx, run.ID(), "a") {
+			require.NoError(t, err)
+			n += len(c.Steps)
+		}
+		return n
+	}
+	for i := range int64(recorderPoints) {
+		require.NoError(t, rec.Record(ctx, i, float64(i), float64(-i)))
+	}
+	require.Zero(t, logged())
+	require.NoError(t, rec.Record(ctx, recorderPoints, 1, 2))
+	require.Equal(t, recorderPoints, logged(), "a full recorder logs before it takes more")
+	now += recorderAge
+	require.NoError(t, rec.Record(ctx, recorderPoints+1, 3, 4))
+	require.Equal(t, recorderPoints+1, logged(), "so does one with points of a second ago")
+	require.NoError(t, rec.Flush(ctx))
+	require.NoError(t, rec.Flush(ctx))
+	require.Equal(t, recorderPoints+2, logged())
+
+	require.ErrorIs(t, rec.Record(ctx, 0, 1), ErrInvalid)
+	require.NoError(t, rec.Record(ctx, 7, math.NaN(), math.Inf(1)))
+	require.NoError(t, run.End(ctx, Finished))
+	require.Equal(t, recorderPoints+3, logged(), "the end of a run logs what is left")
+	for c, err := range db.Points(ctx, run.ID(), "z") {
+		require.NoError(t, err)
+		for i, v := range c.Values {
+			if s := c.Steps[i]; s < recorderPoints && s != 7 {
+				require.Equal(t, float64(s), v)
+			}
+		}
+	}
+	_, err = run.Recorder(ctx, "a")
+	require.ErrorIs(t, err, ErrConflict)
+}
+
+func TestRecorderKeepsWhatItCannotLog(t *testing.T) {
+	db, err := Open(t.TempDir(), small())
+	require.NoError(t, err)
+	defer db.Close()
+	run, err := db.StartRun(ctx, "tight", nil)
+	require.NoError(t, err)
+	rec, err := run.Recorder(ctx, "a")
+	require.NoError(t, err)
+	for i := range int64(recorderPoints) {
+		require.NoError(t, rec.Record(ctx, i, 1))
+	}
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	require.ErrorIs(t, rec.Record(gone, recorderPoints, 1), context.Canceled)
+	require.NoError(t, rec.Record(ctx, recorderPoints, 1))
+	require.NoError(t, run.End(ctx, Finished))
+	m, err := db.Metrics(ctx, run.ID())
+	require.NoError(t, err)
+	require.EqualValues(t, recorderPoints+1, m[0].Count)
+}
+
+func TestRecorderOfManyGoroutines(t *testing.T) {
+	db, err := Open(t.TempDir(), small())
+	require.NoError(t, err)
+	defer db.Close()
+	run, err := db.StartRun(ctx, "tight", nil)
+	require.NoError(t, err)
+	rec, err := run.Recorder(ctx, "a", "b")
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	for w := range int64(8) {
+		wg.Go(func() {
+			for i := range int64(2000) {
+				if err := rec.Record(ctx, w*2000+i, float64(i), float64(w)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.NoError(t, run.End(ctx, Finished))
+	m, err := db.Metrics(ctx, run.ID())
+	require.NoError(t, err)
+	require.Len(t, m, 2)
+	require.EqualValues(t, 16000, m[0].Count)
+	var none *Run
+	rec, err = none.Recorder(ctx, "a")
+	require.NoError(t, err)
+	require.NoError(t, rec.Record(ctx, 1, 1))
+	require.NoError(t, rec.Flush(ctx))
+}
+
+func BenchmarkRecorder(b *testing.B) {
+	db, err := Open(b.TempDir(), &Options{NoSystemInfo: true})
+	require.NoError(b, err)
+	defer db.Close()
+	run, err := db.StartRun(ctx, "tight", nil)
+	require.NoError(b, err)
+	rec, err := run.Recorder(ctx, "loss", "acc")
+	require.NoError(b, err)
+	b.ReportAllocs()
+	step := int64(0)
+	for b.Loop() {
+		if err := rec.Record(ctx, step, 0.5, float64(step)); err != nil {
+			b.Fatal(err)
+		}
+		step++
+	}
+	require.NoError(b, rec.Flush(ctx))
+}
