@@ -19,8 +19,19 @@ type Table struct {
 	Name string // in the plural, such as "group states"
 	// Run says that the byte is followed by the uint32 ordinal of the run that
 	// the row belongs to.
-	Run bool
+	Run     bool
+	Columns ColumnKind // which of the table's metric columns are meant
 }
+
+// ColumnKind tells the columns of blocks and tails apart.
+type ColumnKind int
+
+// NoColumns is any table but those of blocks and tails.
+const (
+	NoColumns ColumnKind = iota
+	ClockColumns
+	ValueColumns
+)
 
 // Tables returns the tables of this package in key order. Those of blocks and
 // of tails are two each: clocks, then values.
@@ -29,12 +40,12 @@ func Tables() []Table {
 		{Byte: 'C', Name: "checkpoint"},
 		{Byte: 'G', Name: "groups", Run: true},
 		{Byte: 'N', Name: "dictionary texts"},
-		{Byte: 'b', Name: "clock blocks", Run: true},
-		{Byte: 'b', Name: "value blocks", Run: true},
+		{Byte: 'b', Name: "clock blocks", Run: true, Columns: ClockColumns},
+		{Byte: 'b', Name: "value blocks", Run: true, Columns: ValueColumns},
 		{Byte: 'g', Name: "group states", Run: true},
 		{Byte: 'n', Name: "dictionary ordinals"},
-		{Byte: 't', Name: "clock tails", Run: true},
-		{Byte: 't', Name: "value tails", Run: true},
+		{Byte: 't', Name: "clock tails", Run: true, Columns: ClockColumns},
+		{Byte: 't', Name: "value tails", Run: true, Columns: ValueColumns},
 		{Byte: 'w', Name: "inbox positions"},
 	}
 }
@@ -97,10 +108,10 @@ type Space struct {
 
 // SpaceOptions are for [Store.Space]; nil is none of them.
 type SpaceOptions struct {
-	Tables      []Table // of the packages above
-	TopRuns     int     // most runs to return
-	TopMetrics  int     // most metrics to return
-	OnBytesRead func(done, total int64)
+	Tables     []Table                 // of the packages above
+	TopRuns    int                     // most runs to return
+	TopMetrics int                     // most metrics to return
+	Progress   func(done, total int64) // bytes read, and of all, an estimate; may be nil
 }
 
 // Space reads all rows, one after the other, and adds up what they take. It
@@ -191,8 +202,8 @@ func newSpaceWalk(opt *SpaceOptions, total int64) *spaceWalk {
 }
 
 func (w *spaceWalk) progress(done int64) {
-	if w.opt.OnBytesRead != nil {
-		w.opt.OnBytesRead(min(done, w.total), w.total)
+	if w.opt.Progress != nil {
+		w.opt.Progress(min(done, w.total), w.total)
 	}
 }
 

@@ -99,19 +99,26 @@ type JournalView struct {
 
 // Journals returns the paths of the journals of the database in dir and then of
 // its inboxes, those that were rejected and unfinished ones too, by name.
+// Errors: [ErrNotDatabase].
 func Journals(dir string) ([]string, error) {
 	if err := checkLayout(dir); err != nil {
 		return nil, err
 	}
 	var paths []string
+	missing := 0
 	for _, sub := range []string{journalDir(dir), inboxPath(dir)} {
 		entries, err := os.ReadDir(sub)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) {
+			missing++
+		} else if err != nil {
 			return nil, err
 		}
 		for _, e := range entries {
 			paths = append(paths, filepath.Join(sub, e.Name()))
 		}
+	}
+	if missing == 2 {
+		return nil, fmt.Errorf("%s: %w", dir, ErrNotDatabase)
 	}
 	return paths, nil
 }
