@@ -333,16 +333,16 @@ func (w *spaceWalk) series(ord uint32) *MetricSpace {
 func (w *spaceWalk) finish(tx *Tx) error {
 	w.progress(w.total)
 	slices.SortStableFunc(w.sp.Tables, func(a, b TableSpace) int { return cmp.Compare(a.Byte, b.Byte) })
+	order := []string{"seal", "header", "zone", "pyramid", "body", "values", "steps", "times"}
 	for _, c := range w.codecs {
 		w.sp.Codecs = append(w.sp.Codecs, *c)
 	}
 	slices.SortFunc(w.sp.Codecs, func(a, b CodecSpace) int {
-		return cmp.Or(-cmp.Compare(a.Column, b.Column), -cmp.Compare(a.Bytes, b.Bytes), cmp.Compare(a.Codec, b.Codec))
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Column), slices.Index(order, b.Column)), -cmp.Compare(a.Bytes, b.Bytes), cmp.Compare(a.Codec, b.Codec))
 	})
 	for _, p := range w.parts {
 		w.sp.Parts = append(w.sp.Parts, *p)
 	}
-	order := []string{"seal", "header", "zone", "pyramid", "body", "steps", "times"}
 	slices.SortFunc(w.sp.Parts, func(a, b PartSpace) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(slices.Index(order, a.Part), slices.Index(order, b.Part)), cmp.Compare(a.Part, b.Part))
 	})

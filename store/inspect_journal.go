@@ -74,14 +74,14 @@ type JournalPoints struct {
 // JournalEnd says where reading a journal stopped, and why.
 type JournalEnd struct {
 	Offset int64
-	Left   int64  // bytes of the file behind Offset
+	Left   int64  // bytes of the file behind Offset; for "end" all zeros, room for more frames
 	Reason string // "end", "torn" or "damage"
 	Err    error  // for damage; wraps ErrCorrupt or ErrFuture
 }
 
 // Reasons of a [JournalEnd].
 const (
-	JournalWhole  = "end"    // the last frame ends where the file does
+	JournalWhole  = "end"    // nothing follows the last frame but room for more
 	JournalTorn   = "torn"   // what follows was never acknowledged: cut off, or being written
 	JournalDamage = "damage" // what follows was acknowledged and cannot be read
 )
@@ -222,6 +222,9 @@ func (v *JournalView) Frames(ctx context.Context) iter.Seq2[*JournalFrame, error
 			}
 			f, err := v.r.Next()
 			if errors.Is(err, io.EOF) {
+				f, err = v.again()
+			}
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if errors.Is(err, ErrCorrupt) {
@@ -241,15 +244,44 @@ func (v *JournalView) Frames(ctx context.Context) iter.Seq2[*JournalFrame, error
 				return
 			}
 		}
-		v.end.Left = max(0, v.Info.Size-v.end.Offset)
-		v.end.Reason = JournalWhole
-		if v.end.Left > 0 {
-			v.end.Reason = JournalTorn
+		if err := v.finish(); err != nil {
+			yield(nil, err)
+			return
 		}
 		if bad != nil {
 			v.end.Reason, v.end.Err = JournalDamage, fmt.Errorf("frame at byte %d: %w", badAt, bad)
 		}
 	}
+}
+
+// again is what follows the end of what was read ahead: the writer may have put
+// frames where zeros were.
+func (v *JournalView) again() (journal.Frame, error) {
+	room, err := v.r.Room()
+	if err == nil && room {
+		err = io.EOF
+	}
+	if err != nil {
+		return journal.Frame{}, err
+	}
+	if err := v.r.Refresh(); err != nil {
+		return journal.Frame{}, err
+	}
+	return v.r.Next()
+}
+
+// finish says what follows the last frame.
+func (v *JournalView) finish() error {
+	v.end.Left = max(0, v.Info.Size-v.end.Offset)
+	v.end.Reason = JournalWhole
+	if v.end.Left == 0 {
+		return nil
+	}
+	room, err := v.r.Room()
+	if !room {
+		v.end.Reason = JournalTorn
+	}
+	return err
 }
 
 // read says what a frame says.

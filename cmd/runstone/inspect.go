@@ -137,8 +137,8 @@ type spaceView struct {
 	Codecs  []codecView     `json:"codecs"`
 	Parts   []spacePartView `json:"parts"`
 	Keys    keySpaceView    `json:"key_space"`
-	Files   []filesView      `json:"files"`
-	Total   filesView        `json:"total"`
+	Files   []filesView     `json:"files"`
+	Total   filesView       `json:"total"`
 	Damaged int64           `json:"damaged"`
 	Runs    []topView       `json:"top_runs,omitempty"`
 	Names   []topView       `json:"top_metrics,omitempty"`

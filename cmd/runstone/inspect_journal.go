@@ -379,6 +379,9 @@ func (p *textJournal) end(k kinds, most int, end store.JournalEnd) error {
 		}
 	}
 	text := fmt.Sprintf("ends whole at byte %d", end.Offset)
+	if end.Reason == store.JournalWhole && end.Left > 0 {
+		text += fmt.Sprintf(", with room for %s", plural(end.Left, "byte"))
+	}
 	switch end.Reason {
 	case store.JournalTorn:
 		text = fmt.Sprintf("ends torn at byte %d: the %s behind it were never acknowledged", end.Offset, plural(end.Left, "byte"))

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -86,4 +87,23 @@ func parseSlot(b []byte) (Mark, bool) {
 	}
 	copy(m.Boot[:], b[24:])
 	return m, true
+}
+
+// Room reports whether nothing but zeros follows the frame read last, up to
+// the present end of the file: room that is already allocated, or nothing.
+func (r *Reader) Room() (bool, error) {
+	info, err := r.file.Stat()
+	if err != nil {
+		return false, err
+	}
+	left := info.Size() - r.off
+	if left > int64(len(zeros)) {
+		return false, nil // no writer makes so much
+	}
+	b := make([]byte, max(0, left))
+	n, err := r.file.ReadAt(b, r.off)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	return bytes.Equal(b[:n], zeros[:n]), nil
 }
