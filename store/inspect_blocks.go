@@ -100,38 +100,37 @@ func (s *Store) eachBlock(ctx context.Context, run uint32, metric string, yield 
 
 // blocksOf yields the blocks of one series of a group.
 func (s *Store) blocksOf(ctx context.Context, g *group, like SeriesBlock, yield func(*SeriesBlock) bool) error {
-	// A tail that cannot be read is named below, from its rows.
-	_ = g.loadTail()
 	g.mu.Lock()
-	src := g.sourceLocked(int(like.Column) - 1)
+	src, err := g.sourceLocked(int(like.Column) - 1)
+	if err != nil { // a damaged tail, which is named below; nothing was added to it
+		src.stored = g.stored
+	}
 	state := g.state
 	tail := state.Tail > 0 && src.stored == state.Blocks && len(g.pending) == 0
-	tailed := g.tailed
 	g.mu.Unlock()
 	return s.read(func(r kv.Reader) error {
-		one := func(kind string, table byte, number uint32) error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
+		read := func(kind string, table byte, number uint32) *SeriesBlock {
 			b := like
 			b.Kind, b.Number = kind, number
 			b.load(r, table, g.r.run)
-			if !yield(&b) {
-				return errStop
-			}
-			return nil
+			return &b
 		}
 		for number := range src.stored {
-			if err := one("block", 'b', number); err != nil {
+			if err := ctx.Err(); err != nil {
 				return err
+			}
+			if !yield(read("block", 'b', number)) {
+				return errStop
 			}
 		}
 		skip := 0 // points in memory that the tail's rows hold
 		if tail {
-			if err := one("tail", 't', state.TailNumber); err != nil {
-				return err
-			}
-			if tailed {
+			b := read("tail", 't', state.TailNumber)
+			// A checkpoint may have replaced the tail before the view was made.
+			if b.Err == nil || g.tailNumber() == state.TailNumber {
+				if !yield(b) {
+					return errStop
+				}
 				skip = int(state.Tail)
 			}
 		}
@@ -141,8 +140,15 @@ func (s *Store) blocksOf(ctx context.Context, g *group, like SeriesBlock, yield 
 		if b.Points > 0 && !yield(&b) {
 			return errStop
 		}
-		return nil
+		return ctx.Err()
 	})
+}
+
+// tailNumber returns the number of the rows that hold the tail.
+func (g *group) tailNumber() uint32 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.state.TailNumber
 }
 
 // measure counts the points in memory but the first skip.

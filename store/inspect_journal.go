@@ -347,7 +347,7 @@ func countChange(tables *[256]TableChanges, key, value []byte) {
 	t.Bytes += int64(len(key) + len(value))
 }
 
-// points reads the head and the clock of points as parsePoints would, without
+// points reads the head and the clock of points as the recovery does, without
 // a copy of the values.
 func (v *JournalView) points(b []byte) error {
 	if len(b) < pointsHeader {

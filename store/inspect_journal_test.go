@@ -304,13 +304,14 @@ func FuzzJournalPayload(f *testing.F) {
 		if kind != framePoints {
 			return
 		}
-		run, group, c, err := parsePoints(payload)
+		var c pointsFrame
+		err := c.parse(payload)
 		require.Equal(t, err != nil, v.frame.Err != nil)
 		if err != nil {
 			return
 		}
 		p := v.frame.Points[0]
-		require.Equal(t, []any{run, group, len(c.values), c.len()}, []any{p.Run, p.Group, p.Series, p.Points})
+		require.Equal(t, []any{c.run, c.group, len(c.values), c.len()}, []any{p.Run, p.Group, p.Series, p.Points})
 		for i := range c.steps {
 			require.True(t, p.MinStep <= c.steps[i] && c.steps[i] <= p.MaxStep)
 			require.True(t, p.MinTime <= c.times[i] && c.times[i] <= p.MaxTime)

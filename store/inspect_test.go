@@ -358,3 +358,39 @@ func TestFiles(t *testing.T) {
 	_, err = Files(c, dir, "")
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// TestBlocksBesideCheckpoints: a tail that a checkpoint replaces is no damage.
+func TestBlocksBesideCheckpoints(t *testing.T) {
+	s := open(t, t.TempDir(), nil)
+	logCurves(t, s, 1, 0, 10)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 10; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			logCurves(t, s, 1, i, 1)
+			if err := s.Checkpoint(ctx); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	defer func() {
+		close(stop)
+		<-done
+	}()
+	last := 0
+	for range 300 {
+		points := 0
+		for b, err := range s.Blocks(ctx, 1, "noise") {
+			require.NoError(t, err)
+			require.NoError(t, b.Err)
+			points += b.Points
+		}
+		require.GreaterOrEqual(t, points, last)
+		last = points
+	}
+}
