@@ -18,6 +18,13 @@ import (
 // Tables returns all tables of the key space in key order: what the first byte
 // of a row's key means. Each package names its own.
 func Tables() []store.Table {
+	all := append(tablesAbove(), store.Tables()...)
+	slices.SortStableFunc(all, func(a, b store.Table) int { return cmp.Compare(a.Byte, b.Byte) })
+	return all
+}
+
+// tablesAbove are the tables that are not the store's.
+func tablesAbove() []store.Table {
 	own := []store.Table{
 		{Byte: 'A', Name: "artifacts"},
 		{Byte: 'E', Name: "experiment names"},
@@ -27,9 +34,7 @@ func Tables() []store.Table {
 		{Byte: 'p', Name: "params", Run: true},
 		{Byte: 'r', Name: "runs", Run: true},
 	}
-	all := slices.Concat(own, store.Tables(), index.Tables(), lineage.Tables())
-	slices.SortStableFunc(all, func(a, b store.Table) int { return cmp.Compare(a.Byte, b.Byte) })
-	return all
+	return slices.Concat(own, index.Tables(), lineage.Tables())
 }
 
 // TableNames returns the names of the tables by byte; clocks and values of
@@ -87,7 +92,7 @@ func (db *DB) Space(ctx context.Context, opt *SpaceOptions) (*Space, error) {
 	}
 	defer done()
 	rows, err := s.Space(ctx, &store.SpaceOptions{
-		Tables: Tables(), TopRuns: opt.TopRuns, TopMetrics: opt.TopMetrics, Progress: opt.Progress,
+		Tables: tablesAbove(), TopRuns: opt.TopRuns, TopMetrics: opt.TopMetrics, Progress: opt.Progress,
 	})
 	if err != nil {
 		return nil, err
