@@ -148,7 +148,7 @@ func (a *app) listJournals(ctx context.Context) error {
 	t := newTable("FILE", "CREATED", ">SIZE", ">FRAMES", "ENDS", "WHY")
 	var bad int64
 	for _, path := range paths {
-		e := entry{journalView: journalView{File: path}}
+		e := entry{journalView: journalView{File: path, Marks: []markView{}}, Kinds: kinds{}}
 		v, err := store.ViewJournal(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // the holder is done with it
