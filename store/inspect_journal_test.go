@@ -320,3 +320,41 @@ func FuzzJournalPayload(f *testing.F) {
 }
 
 func crcOf(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+
+// TestViewBesideWriter: a journal that is being written is never damaged, and
+// every frame that was acknowledged before is seen.
+func TestViewBesideWriter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.log")
+	w, err := journal.Create(path, journal.Header{})
+	require.NoError(t, err)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			end, err := w.Append(frameOp, make([]byte, journal.FrameHeader+i*37%5000))
+			if err == nil && i%3 == 0 {
+				err = w.Commit(end)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for range 100 {
+		least := w.Frames()
+		v := viewJournal(t, path)
+		require.NotEqual(t, JournalDamage, v.end.Reason, "%v", v.end.Err)
+		require.GreaterOrEqual(t, uint64(len(v.frames)), least)
+	}
+	close(stop)
+	<-done
+	v := viewJournal(t, path)
+	require.Equal(t, JournalWhole, v.end.Reason)
+	require.EqualValues(t, w.Frames(), len(v.frames))
+	require.NoError(t, w.Close())
+}

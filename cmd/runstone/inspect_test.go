@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -200,4 +202,51 @@ func TestInspectHostileNames(t *testing.T) {
 	require.NoError(t, p.a.stdout.Flush())
 	require.NotContains(t, b.String(), "\x1b")
 	require.NotContains(t, b.String(), "\u009b")
+}
+
+// TestInspectCodecs dumps a block of every kind of curve, and the dump is all
+// of its bytes.
+func TestInspectCodecs(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	db, err := runstone.Open(dir, nil)
+	require.NoError(t, err)
+	run, err := db.StartRun(ctx, "codecs", nil)
+	require.NoError(t, err)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range 5000 {
+		require.NoError(t, run.Log(ctx, int64(i), runstone.Metrics{
+			"constant": 7, "decimal": float64(i%97) / 100, "float32": float64(rng.Float32()), "noise": rng.NormFloat64(),
+			"bits": math.Float64frombits(rng.Uint64()), "smooth": math.Sin(float64(i) / 100), "count": float64(i),
+		}))
+	}
+	require.NoError(t, run.End(ctx, runstone.Finished))
+	require.NoError(t, db.Close())
+	codecs := map[string]bool{}
+	for _, metric := range []string{"constant", "decimal", "float32", "noise", "bits", "smooth", "count"} {
+		for _, n := range []string{"0", "1"} {
+			args := []string{"inspect", "block", run.ID(), metric, "--block", n, "--all", "-d", dir}
+			code, out, errs := call(t, append(args, "--json")...)
+			require.Zero(t, code, errs)
+			var v blockView
+			require.NoError(t, json.Unmarshal([]byte(out), &v))
+			code, text, errs := call(t, args...)
+			require.Zero(t, code, errs)
+			require.NotContains(t, text, " more, --all")
+			for _, c := range []*columnView{v.Clock, v.Values} {
+				require.True(t, c.Sound)
+				at, shown := 0, 0
+				for _, p := range c.Parts {
+					require.Equal(t, at, p.Offset)
+					at += p.Bytes
+					shown += len(p.Hex) / 2
+					require.Contains(t, text, fmt.Sprintf("%6d  %-8s %7d  %s", p.Offset, p.Part, p.Bytes, p.Note))
+				}
+				require.Equal(t, c.Bytes, at)
+				require.Equal(t, c.Bytes, shown)
+			}
+			codecs[v.Values.Codecs] = true
+		}
+	}
+	require.GreaterOrEqual(t, len(codecs), 5, "%v", codecs)
 }
