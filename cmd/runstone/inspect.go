@@ -37,7 +37,7 @@ type spaceFlags struct {
 }
 
 func (fl *spaceFlags) register(a *app, cmd *cobra.Command) {
-	cmd.Flags().IntVar(&fl.top, "top", 0, "name so many runs or metrics that take most (default none)")
+	cmd.Flags().IntVar(&fl.top, "top", 0, "name so many runs or metrics that take most; 0 names none")
 	cmd.Flags().StringVar(&fl.by, "by", "run", "what --top names: run or metric")
 	a.completeWords(cmd, "by", "run", "metric")
 }

@@ -50,7 +50,7 @@ what it says. The numbers are those of the list.`,
 			})
 		},
 	}
-	cmd.Flags().IntVar(&number, "block", 0, "show the bytes of the block with this number in the list")
+	cmd.Flags().IntVar(&number, "block", 0, "show the bytes of the block with this number in the list; 0 is the first")
 	cmd.Flags().BoolVar(&all, "all", false, "with --block: all bytes, not the first of each part")
 	return cmd
 }

@@ -28,7 +28,7 @@ are safe: the rest of a write that a crash cut off, or one under way. Frames tha
 were acknowledged and cannot be read are damage, and the exit code is 6.`,
 		Example: `  runstone inspect journal
   runstone inspect journal 12 --frames -1
-  runstone inspect journal data/inbox/0f3c….rejected --json`,
+  runstone inspect journal data/inbox/1bf8e1e2.rejected --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return a.listJournals(cmd.Context())
