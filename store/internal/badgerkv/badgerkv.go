@@ -174,16 +174,28 @@ func (d *DB) Stats() (kv.Stats, error) {
 		if err != nil {
 			return s, err
 		}
-		switch filepath.Ext(e.Name()) {
-		case tableExt:
+		switch FileKind(e.Name()) {
+		case "tables":
 			s.Tables += info.Size()
-		case memExt, vlogExt:
+		case "logs":
 			s.Logs += info.Size()
 		default:
 			s.Other += info.Size()
 		}
 	}
 	return s, nil
+}
+
+// FileKind says what a file of the directory holds, by its name: "tables",
+// "logs" or "other".
+func FileKind(name string) string {
+	switch filepath.Ext(name) {
+	case tableExt:
+		return "tables"
+	case memExt, vlogExt:
+		return "logs"
+	}
+	return "other"
 }
 
 // Verify reads every block of every table and returns the first damage as a

@@ -148,16 +148,10 @@ func parseMark(page []byte) (Mark, bool) {
 	var best Mark
 	var ok bool
 	for _, at := range [2]int{slotA, slotB} {
-		b := page[at : at+markSize]
-		if crc32.Checksum(b[:40], castagnoli) != binary.LittleEndian.Uint32(b[40:]) {
+		m, valid := parseSlot(page[at : at+markSize])
+		if !valid {
 			continue
 		}
-		m := Mark{
-			counter: binary.LittleEndian.Uint64(b),
-			Written: int64(binary.LittleEndian.Uint64(b[8:])),
-			Durable: int64(binary.LittleEndian.Uint64(b[16:])),
-		}
-		copy(m.Boot[:], b[24:])
 		if !ok || m.counter > best.counter {
 			best, ok = m, true
 		}

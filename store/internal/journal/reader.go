@@ -32,12 +32,7 @@ type Reader struct {
 // OpenReader opens a journal. A damaged header gives a *CorruptError, a newer
 // format [ErrFuture].
 func OpenReader(path string) (*Reader, error) {
-	if info, err := os.Lstat(path); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() { // a pipe would not even open
-		return nil, &CorruptError{path, 0, "not a regular file"}
-	}
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
