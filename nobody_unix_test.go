@@ -12,6 +12,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func TestOpenWithoutPermission(t *testing.T) {
+	locked := t.TempDir()
+	require.NoError(t, os.Chmod(locked, 0o500))
+	cmd := child(t, "opener", filepath.Join(locked, "db"))
+	asNobody(t, cmd, filepath.Dir(locked))
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	require.Equal(t, "permission denied, locked false\n", string(out))
+	left, err := os.ReadDir(locked)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
 // asNobody runs a child without root's rights, which no file mode refuses
 // anything. It gets a copy of this binary that it can reach, and may pass
 // through the folders above dir.

@@ -463,16 +463,6 @@ func TestOpenRefusals(t *testing.T) {
 	require.ErrorIs(t, err, ErrNotDatabase)
 	_, err = Open(t.TempDir(), &Options{ReadOnly: true})
 	require.ErrorIs(t, err, ErrNotDatabase)
-	locked := t.TempDir()
-	require.NoError(t, os.Chmod(locked, 0o500))
-	cmd := child(t, "opener", filepath.Join(locked, "db"))
-	asNobody(t, cmd, filepath.Dir(locked))
-	out, err := cmd.Output()
-	require.NoError(t, err)
-	require.Equal(t, "permission denied, locked false\n", string(out))
-	left, err := os.ReadDir(locked)
-	require.NoError(t, err)
-	require.Empty(t, left)
 }
 
 // childOpener says how opening a directory for writing fails: DIR.
