@@ -31,6 +31,7 @@ var children = map[string]func(args []string) error{
 	"checker": childChecker,
 	"filler":  childFiller,
 	"opener":  childOpener,
+	"purger":  childPurger,
 }
 
 func TestMain(m *testing.M) {

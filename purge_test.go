@@ -1,6 +1,10 @@
 package runstone
 
 import (
+	"bufio"
+	"fmt"
+	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -133,4 +137,91 @@ func TestPurgeWantsTheDatabaseForItself(t *testing.T) {
 	defer shared.Close()
 	_, err = shared.Purge(ctx, nil)
 	require.ErrorIs(t, err, ErrLocked)
+}
+
+// childPurger makes runs, keeps every second one, and purges the others again
+// and again, until it is killed: DIR. It prints the id of each run that stays.
+func childPurger(args []string) error {
+	db, err := Open(args[0], small())
+	if err != nil {
+		return err
+	}
+	c := Columns{Names: []string{"a", "b"}, Steps: make([]int64, purgerPoints), Values: [][]float64{make([]float64, purgerPoints), make([]float64, purgerPoints)}}
+	for n := 0; ; n++ {
+		for i := range c.Steps {
+			c.Steps[i] = int64(i)
+			c.Values[0][i], c.Values[1][i] = math.Sqrt(float64(n*i)), float64(i*i%1009)
+		}
+		run, err := db.StartRun(ctx, "purge", nil)
+		if err == nil {
+			err = run.Append(ctx, c)
+		}
+		if err == nil {
+			err = run.End(ctx, Finished)
+		}
+		if err == nil && n%2 == 0 {
+			err = db.DeleteRun(ctx, run.ID())
+		}
+		if err == nil && n%6 == 5 {
+			_, err = db.Purge(ctx, nil)
+		}
+		if err != nil {
+			return err
+		}
+		if n%2 == 1 {
+			fmt.Println(run.ID())
+		}
+	}
+}
+
+const purgerPoints = 1500
+
+// TestTortureKillWhilePurging kills a process that purges: what was not purged
+// is whole, and nothing is left of what was.
+func TestTortureKillWhilePurging(t *testing.T) {
+	dir := t.TempDir()
+	cycles := 12
+	if torture() {
+		cycles = 300
+	}
+	var kept []string
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range cycles {
+		cmd := child(t, "purger", dir)
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		timer := time.AfterFunc(time.Duration(20+rng.IntN(300))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			kept = append(kept, lines.Text())
+		}
+		require.Error(t, cmd.Wait())
+		timer.Stop()
+		db := openDB(t, dir, small())
+		for _, id := range kept {
+			m, err := db.Metrics(ctx, id)
+			require.NoError(t, err)
+			require.Len(t, m, 2)
+			require.EqualValues(t, purgerPoints, m[0].Count)
+		}
+		if rng.IntN(2) == 0 {
+			_, err = db.Purge(ctx, nil)
+			require.NoError(t, err)
+		}
+		r, err := db.Verify(ctx, nil, func(p Problem) { t.Errorf("%s: %v", p.Where, p.Err) })
+		require.NoError(t, err)
+		require.Zero(t, r.Problems)
+		require.NoError(t, db.Close())
+	}
+	require.Greater(t, len(kept), cycles)
+	db := openDB(t, dir, small())
+	_, err := db.Purge(ctx, nil)
+	require.NoError(t, err)
+	sp, err := db.Space(ctx, nil)
+	require.NoError(t, err)
+	runs, err := db.Stats(ctx)
+	require.NoError(t, err)
+	require.Equal(t, runs.Points, sp.Points, "no point of a purged run is left")
+	t.Logf("%d kills, %d runs kept, %d points", cycles, len(kept), sp.Points)
 }
