@@ -291,4 +291,3 @@ func Median(values []float64) float64 {
 	}
 	return sorted[n/2-1] + (sorted[n/2]-sorted[n/2-1])/2
 }
-

@@ -43,27 +43,23 @@ type LogOptions struct {
 	Experiment string // by name; "" is Experiment
 	Name       string // of the run; "" is that of its commit, or made up
 	Tags       map[string]string
-	// Origin overrides what the text says of itself. See [Here].
-	Origin Origin
 }
 
-// Log stores results as a run and returns its id: the text, headed by its
-// origin, as the artifact [Artifact], which alone counts when it is read
-// again; the file keys as params; the origin as tags; and each series as the
-// metric [ID.Metric], with the repetition as the step.
+// Log stores results as a run and returns its id: the text as the artifact
+// [Artifact], which alone counts when it is read again; the file keys as
+// params; the origin as tags; and each series as the metric [ID.Metric], with
+// the repetition as the step. [Results.SetOrigin] tells a text where it is
+// from.
 //
-// The id follows from the text and its origin, so that logging the same again
-// makes no second run but fails with [runstone.ErrExists], and returns the id
-// all the same. A run whose text reports a failure ends as FAILED.
+// The id follows from the text, so that logging the same again makes no second
+// run but fails with [runstone.ErrExists], and returns the id all the same. A
+// run whose text reports a failure ends as FAILED.
 func Log(ctx context.Context, db *runstone.DB, r *Results, opt *LogOptions) (string, error) {
 	if opt == nil {
 		opt = &LogOptions{}
 	}
-	origin := r.Origin
-	origin.merge(&opt.Origin)
-	text := r.With(&origin)
-	run := newRun(r, &origin, opt)
-	sum := sha256.Sum256(text)
+	run := newRun(r, &r.Origin, opt)
+	sum := sha256.Sum256(r.text)
 	run.ID = hex.EncodeToString(sum[:16])
 	info, err := db.CreateRun(ctx, run)
 	if errors.Is(err, runstone.ErrExists) {
@@ -72,16 +68,18 @@ func Log(ctx context.Context, db *runstone.DB, r *Results, opt *LogOptions) (str
 	if err != nil {
 		return run.ID, err
 	}
-	err = fill(ctx, db, &info, r, text)
-	end := runstone.RunUpdate{Status: runstone.Finished, End: origin.End.UnixMilli()}
-	if origin.End.IsZero() {
+	err = fill(ctx, db, &info, r)
+	end := runstone.RunUpdate{Status: runstone.Finished, End: r.Origin.End.UnixMilli()}
+	if r.Origin.End.IsZero() {
 		end.End = max(info.Start, 1)
 	}
 	if err != nil || len(r.Failures) > 0 {
 		end.Status = runstone.Failed
 	}
-	_, uerr := db.UpdateRun(context.WithoutCancel(ctx), info.ID, end)
-	return info.ID, errors.Join(err, uerr)
+	if _, uerr := db.UpdateRun(context.WithoutCancel(ctx), info.ID, end); err == nil {
+		err = uerr
+	}
+	return info.ID, err
 }
 
 // unfinished returns a run that is there already when what logged it was
@@ -95,21 +93,6 @@ func unfinished(ctx context.Context, db *runstone.DB, id string, exists error) (
 		return info, exists
 	}
 	return info, nil
-}
-
-// With returns the text of the results headed by an origin.
-func (r *Results) With(o *Origin) []byte {
-	_, rest := splitHeader(r.text)
-	rest = bytes.TrimLeft(rest, "\n")
-	head := o.header()
-	if len(head) > 0 {
-		head = append(head, '\n')
-	}
-	text := append(head, rest...)
-	if text[len(text)-1] != '\n' {
-		text = append(text, '\n')
-	}
-	return text
 }
 
 func newRun(r *Results, o *Origin, opt *LogOptions) runstone.NewRun {
@@ -168,8 +151,8 @@ func userName() string {
 }
 
 // fill puts text, params and metrics into a run. What is there already stays.
-func fill(ctx context.Context, db *runstone.DB, info *runstone.RunInfo, r *Results, text []byte) error {
-	if err := putText(ctx, db, info, text); err != nil {
+func fill(ctx context.Context, db *runstone.DB, info *runstone.RunInfo, r *Results) error {
+	if err := putText(ctx, db, info, r.text); err != nil {
 		return err
 	}
 	have, err := db.Metrics(ctx, info.ID)

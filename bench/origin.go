@@ -115,9 +115,20 @@ func (o *Origin) complete(keys map[string]string) {
 	}
 }
 
-// merge overrides the fields that are known in other.
-func (o *Origin) merge(other *Origin) {
-	other.fields(o.set)
+// SetOrigin overrides the fields of the results' origin that o knows, and puts
+// the origin at the top of the text.
+func (r *Results) SetOrigin(o *Origin) {
+	o.fields(r.Origin.set)
+	_, rest := splitHeader(r.text)
+	text := r.Origin.header()
+	if len(text) > 0 {
+		text = append(text, '\n')
+	}
+	text = append(text, bytes.TrimLeft(rest, "\n")...)
+	if text[len(text)-1] != '\n' {
+		text = append(text, '\n')
+	}
+	r.text = text
 }
 
 // header writes the origin as it stands at the top of a text.

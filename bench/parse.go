@@ -109,8 +109,8 @@ func Parse(r io.Reader) (*Results, error) {
 		return nil, err
 	}
 	if len(res.Series) == 0 {
-		if len(res.Problems) > 0 {
-			return nil, fmt.Errorf("%w; %v", ErrNoResults, res.Problems[0])
+		for _, p := range slices.Concat(res.Failures, res.Problems) {
+			return nil, fmt.Errorf("%w; %v", ErrNoResults, p)
 		}
 		return nil, ErrNoResults
 	}
