@@ -99,19 +99,24 @@ func (f *footnotes) write(b *strings.Builder) {
 	}
 }
 
+// groupMark begins a row that is one text over all columns.
+const groupMark = "\x00"
+
 // minCI is how many values a 95 % interval of the median needs.
 const minCI = 6
 
 func (u *Unit) write(out *strings.Builder, a, b string, withPkg bool, notes *footnotes) {
 	_, tidy := benchunit.Tidy(1, u.Unit)
 	scale := u.scaler()
-	rows := [][5]string{}
+	rows, pkg := [][5]string{}, ""
 	for i := range u.Rows {
 		r := &u.Rows[i]
-		id := r.ID
-		if !withPkg {
-			id.Package = ""
+		if withPkg && (i == 0 || r.Package != pkg) {
+			pkg = r.Package
+			rows = append(rows, [5]string{groupMark + "pkg: " + clean(pkg)})
 		}
+		id := r.ID
+		id.Package = ""
 		row := [5]string{clean(id.Benchmark()), summaryText(r.A, u.Unit, scale, notes), summaryText(r.B, u.Unit, scale, notes)}
 		if r.A != nil && r.B != nil {
 			row[3], row[4] = r.DeltaText(), countText(r)
@@ -196,11 +201,18 @@ func writeColumns(out *strings.Builder, rows [][5]string) {
 	var width [5]int
 	for _, r := range rows {
 		for k, c := range r {
+			if strings.HasPrefix(c, groupMark) {
+				break
+			}
 			width[k] = max(width[k], utf8.RuneCountInString(c))
 		}
 	}
 	for _, r := range rows {
 		var line strings.Builder
+		if group, ok := strings.CutPrefix(r[0], groupMark); ok {
+			out.WriteString(group + "\n")
+			continue
+		}
 		for k, c := range r {
 			pad := strings.Repeat(" ", width[k]-utf8.RuneCountInString(c))
 			switch {

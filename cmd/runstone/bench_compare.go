@@ -215,7 +215,7 @@ func benchFailures(c *bench.CheckResult, fl *benchCheckFlags) error {
 	var parts []string
 	count := func(verdict, what string) {
 		if n := c.Count(verdict); n > 0 {
-			parts = append(parts, plural(int64(n), "series")+" "+what)
+			parts = append(parts, fmt.Sprintf("%d series %s", n, what))
 		}
 	}
 	count(bench.Regressed, "regressed")
