@@ -53,8 +53,9 @@ func (c *ChangePoint) Delta() float64 {
 // rank sum (Mann and Whitney 1947; Pettitt, Applied Statistics 28, 1979) is a
 // change when that exceeds a critical value. The narrowest such interval comes
 // first (Baranowski, Chen and Fryzlewicz, JRSS B 81, 2019), then what is left
-// and right of it. Each place is then searched again between its neighbours and
-// dropped if it is no longer significant there.
+// and right of it. Each change is then searched again between its neighbours and
+// dropped if it is no longer significant there; its place is where the values
+// are nearest to the medians of both sides.
 //
 // The critical values were simulated, by length, for the greatest of all splits
 // of all intervals, so that Alpha holds for the whole series. Four or five
@@ -228,12 +229,36 @@ func (s *segmenter) refine(at []int) []int {
 				moved = true
 				continue
 			}
+			now = s.settle(interval{lo, hi}, now)
 			moved = moved || now != old
 			kept, lo = append(kept, now), now
 		}
 		at = kept
 		if !moved {
 			break
+		}
+	}
+	return at
+}
+
+// settle returns the place in an interval that leaves the least absolute
+// distance to the medians of both sides, or at when there is none. The rank sum
+// tells that there is a change, but a value that happens to lie far out draws
+// its greatest score to the middle.
+func (s *segmenter) settle(v interval, at int) int {
+	n := v.hi - v.lo
+	right := make([]float64, n+1) // what the values from each place on leave
+	var m spread
+	for k := n - 1; k >= 0; k-- {
+		m.add(s.values[v.lo+k])
+		right[k] = m.distance()
+	}
+	m = spread{}
+	least := math.Inf(1)
+	for k := 1; k <= n-minSegment; k++ {
+		m.add(s.values[v.lo+k-1])
+		if d := m.distance() + right[k]; k >= minSegment && d < least {
+			at, least = v.lo+k, d
 		}
 	}
 	return at
