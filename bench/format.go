@@ -3,7 +3,6 @@ package bench
 import (
 	"fmt"
 	"io"
-	"math"
 	"strings"
 	"unicode/utf8"
 
@@ -107,7 +106,6 @@ const minCI = 6
 
 func (u *Unit) write(out *strings.Builder, a, b string, withPkg bool, notes *footnotes) {
 	_, tidy := benchunit.Tidy(1, u.Unit)
-	scale := u.scaler()
 	rows, pkg := [][5]string{}, ""
 	for i := range u.Rows {
 		r := &u.Rows[i]
@@ -117,6 +115,7 @@ func (u *Unit) write(out *strings.Builder, a, b string, withPkg bool, notes *foo
 		}
 		id := r.ID
 		id.Package = ""
+		scale := r.scaler()
 		row := [5]string{clean(id.Benchmark()), summaryText(r.A, u.Unit, scale, notes), summaryText(r.B, u.Unit, scale, notes)}
 		if r.A != nil && r.B != nil {
 			row[3], row[4] = r.DeltaText(), countText(r)
@@ -127,49 +126,36 @@ func (u *Unit) write(out *strings.Builder, a, b string, withPkg bool, notes *foo
 		rows = append(rows, row)
 	}
 	if u.GeomeanA > 0 && len(u.Rows) > 1 {
-		rows = append(rows, [5]string{"geomean", u.valueText(u.GeomeanA, scale), u.valueText(u.GeomeanB, scale), Percent(u.GeomeanDelta), ""})
+		scale := rowScaler(u.Unit, u.GeomeanA, u.GeomeanB)
+		rows = append(rows, [5]string{"geomean", valueText(u.GeomeanA, u.Unit, scale), valueText(u.GeomeanB, u.Unit, scale), Percent(u.GeomeanDelta), ""})
 	}
 	head := [5]string{"", a, b, "vs base", ""}
 	sub := [5]string{"", tidy, tidy, "", ""}
 	writeColumns(out, append([][5]string{head, sub}, rows...))
 }
 
-// scaler is what the values of a unit are divided by, and the prefix that says
-// so: one for the whole table, so that they compare at a glance.
-func (u *Unit) scaler() benchunit.Scaler {
-	var values []float64
-	var name string
-	for i := range u.Rows {
-		for _, s := range []*Summary{u.Rows[i].A, u.Rows[i].B} {
-			if s != nil {
-				var v float64
-				v, name = benchunit.Tidy(s.Center, u.Unit)
-				values = append(values, v)
-			}
-		}
-	}
-	if len(values) == 0 {
-		return benchunit.NoOpScaler
-	}
-	lo, hi := math.Inf(1), 0.0
-	for _, v := range values {
-		if v = math.Abs(v); v > 0 {
-			lo, hi = min(lo, v), max(hi, v)
-		}
-	}
-	if hi > 1000*lo { // one prefix would hide digits or make a row of zeros
-		return benchunit.Scaler{}
+// rowScaler is what values of a unit are divided by, and the prefix that says
+// so: one for a row, so that its values compare at a glance.
+func rowScaler(unit string, values ...float64) benchunit.Scaler {
+	_, name := benchunit.Tidy(1, unit)
+	for i := range values {
+		values[i], _ = benchunit.Tidy(values[i], unit)
 	}
 	return benchunit.CommonScale(values, benchunit.ClassOf(name))
 }
 
-func (u *Unit) valueText(v float64, s benchunit.Scaler) string { return valueText(v, u.Unit, s) }
+func (r *Row) scaler() benchunit.Scaler {
+	var values []float64
+	for _, s := range []*Summary{r.A, r.B} {
+		if s != nil {
+			values = append(values, s.Center)
+		}
+	}
+	return rowScaler(r.Unit, values...)
+}
 
 func valueText(v float64, unit string, s benchunit.Scaler) string {
-	v, name := benchunit.Tidy(v, unit)
-	if s.Factor == 0 {
-		s = benchunit.CommonScale([]float64{v}, benchunit.ClassOf(name))
-	}
+	v, _ = benchunit.Tidy(v, unit)
 	return s.Format(v)
 }
 
