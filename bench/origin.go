@@ -66,8 +66,9 @@ func (o *Origin) fields(fn func(key, value string)) {
 	}
 }
 
-// set takes over a field by the name it has in a text. A time or number that
-// cannot be read is left out, as is what there is no field for.
+// set takes over a field by the name it has in a text. A time before 1970
+// or one or a number that cannot be read is left out, as is what there is no
+// field for.
 func (o *Origin) set(key, value string) {
 	switch key {
 	case "date":
@@ -95,7 +96,7 @@ func (o *Origin) set(key, value string) {
 
 func parseTime(s string) time.Time {
 	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
+	if err != nil || t.Unix() < 0 {
 		return time.Time{}
 	}
 	return t.UTC()
@@ -125,7 +126,7 @@ func (r *Results) SetOrigin(o *Origin) {
 		text = append(text, '\n')
 	}
 	text = append(text, bytes.TrimLeft(rest, "\n")...)
-	if text[len(text)-1] != '\n' {
+	if len(text) > 0 && text[len(text)-1] != '\n' {
 		text = append(text, '\n')
 	}
 	r.text = text

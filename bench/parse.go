@@ -16,7 +16,7 @@ import (
 const (
 	MaxText     = 64 << 20  // bytes of input
 	MaxLine     = 32 << 10  // bytes of a line; a longer one is a problem and is skipped
-	MaxValues   = 2_000_000 // measurements
+	MaxValues   = 1_000_000 // measurements
 	MaxProblems = 100       // problems that are kept
 	maxKeys     = 200       // file keys
 )

@@ -26,7 +26,7 @@ func (a *app) benchCommand() *cobra.Command {
 const benchSources = `Results are named by
 
   latest, latest~N     the newest benchmark run, or the Nth before it
-  before:ID            the run before that with this id
+  before:RUN           the run before that
   RUN                  the id of a run, or the first digits of it
   COMMIT               the newest run of a commit, of which seven digits do
   branch:NAME          the newest run of a branch, also with ~N
@@ -251,25 +251,32 @@ func nthBenchRun(ctx context.Context, db *runstone.DB, experiment, spec string, 
 		return id, err
 	}
 	what := "is no benchmark run"
-	if seen > 0 {
-		what = "is only " + plural(int64(seen), "benchmark run")
+	switch {
+	case seen == 1:
+		what = "is only one benchmark run"
+	case seen > 1:
+		what = "are only " + plural(int64(seen), "benchmark run")
 	}
 	return "", notFoundf(`"go test -bench . | runstone bench log" makes one`, "there %s for %q in experiment %s", what, spec, experiment)
 }
 
 // runBefore returns the run before a run in the list of its experiment.
 func runBefore(ctx context.Context, db *runstone.DB, experiment, id string) (string, error) {
+	info, err := findRun(ctx, db, id)
+	if err != nil {
+		return "", err
+	}
 	before, found := "", false
-	err := bench.Runs(ctx, db, experiment, func(r *runstone.RunData) bool {
+	err = bench.Runs(ctx, db, experiment, func(r *runstone.RunData) bool {
 		if found {
 			before = r.ID
 			return false
 		}
-		found = r.ID == id
+		found = r.ID == info.ID
 		return true
 	})
 	if err == nil && before == "" {
-		err = notFoundf("name a baseline with --against", "there is no benchmark run before %s in experiment %s", shortID(id), experiment)
+		err = notFoundf("name a baseline with --against", "there is no benchmark run before %s in experiment %s", shortID(info.ID), experiment)
 	}
 	return before, err
 }

@@ -158,7 +158,7 @@ func (a *app) runBenchCheck(cmd *cobra.Command, args []string, fl *benchCheckFla
 	if len(args) == 1 {
 		spec = args[0]
 	}
-	sets := []*benchSet{nil}
+	var sets []*benchSet
 	if against != "" {
 		sets, err = a.benchSets(cmd.Context(), fl.experiment, against, spec)
 	} else {

@@ -209,7 +209,7 @@ func (a *app) benchInput(name string, echo bool) (in io.Reader, done func(), err
 	if err != nil {
 		return nil, nil, err
 	}
-	return f, func() { f.Close() }, nil
+	return f, func() { _ = f.Close() }, nil
 }
 
 // savedBench writes a text to a folder, where "bench log" of all files finds

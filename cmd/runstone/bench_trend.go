@@ -222,7 +222,7 @@ func pointName(p *bench.TrendPoint) string {
 	case p.Commit == "":
 		return "run " + shortID(p.Run)
 	case p.Dirty:
-		return shortCommit(p.Commit) + "+changes"
+		return oneCell(shortCommit(p.Commit)) + "+changes"
 	}
 	return oneCell(shortCommit(p.Commit))
 }
@@ -272,8 +272,8 @@ func (a *app) drawTrend(t *bench.Trend, fl *plotFlags) error {
 	fmt.Fprintf(a.stdout, "%s %s to %s %s\n", pointName(first), first.Time.Format(time.DateOnly), pointName(end), end.Time.Format(time.DateOnly))
 	for i := range t.Changes {
 		c := &t.Changes[i]
-		fmt.Fprintf(a.stdout, "  %d: %s (%s → %s) on %s\n", i+1, changeText(t, c), bench.Format(c.From, t.Unit), bench.Format(c.To, t.Unit),
-			t.Points[c.Index].Time.Format(time.DateOnly))
+		fmt.Fprintf(a.stdout, "  %d: %s\n", i+1, oneCell(fmt.Sprintf("%s (%s → %s) on %s", changeText(t, c), bench.Format(c.From, t.Unit),
+			bench.Format(c.To, t.Unit), t.Points[c.Index].Time.Format(time.DateOnly))))
 	}
 	if len(t.Changes) == 0 {
 		_, err := fmt.Fprintln(a.stdout, "  no change of level")
