@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -321,6 +323,66 @@ func names(r *Results) []string {
 		set[s.Name+" "+s.Unit] = true
 	}
 	return slices.Sorted(maps.Keys(set))
+}
+
+// TestRecordShared: processes that log at once to a database that another one
+// holds lose nothing.
+func TestRecordShared(t *testing.T) {
+	db := openDB(t)
+	const processes, counts = 3, 4
+	var group errgroup
+	for range processes {
+		group.run(func() error {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$", "-test.bench=^BenchmarkRecordLoop", fmt.Sprintf("-test.count=%d", counts), "-test.benchtime=5x")
+			cmd.Env = append(os.Environ(), EnvDir+"="+db.Dir())
+			out, err := cmd.CombinedOutput()
+			if err != nil || strings.Contains(string(out), "not recorded") {
+				return fmt.Errorf("%w: %s", err, out)
+			}
+			return nil
+		})
+	}
+	require.NoError(t, group.wait())
+	var runs []*runstone.RunData
+	require.Eventually(t, func() bool {
+		runs = runs[:0]
+		err := Runs(t.Context(), db, "", func(r *runstone.RunData) bool { runs = append(runs, r); return true })
+		return err == nil && len(runs) == processes && !slices.ContainsFunc(runs, func(r *runstone.RunData) bool {
+			return r.Status != runstone.Finished || len(r.Metrics) == 0 || r.Metrics[0].Count < counts
+		})
+	}, 20*time.Second, 20*time.Millisecond)
+	for _, r := range runs {
+		back, err := Load(t.Context(), db, r.ID)
+		require.NoError(t, err)
+		for _, s := range back.Series {
+			require.Len(t, s.Values, counts)
+			require.Equal(t, s.Values, seriesOf(t, db, r.ID, s.Metric()))
+		}
+	}
+	rejected, err := filepath.Glob(filepath.Join(db.Dir(), "*", "*.rejected"))
+	require.NoError(t, err)
+	require.Empty(t, rejected)
+}
+
+// errgroup waits for functions and joins their errors.
+type errgroup struct {
+	wg   sync.WaitGroup
+	mu   sync.Mutex
+	errs []error
+}
+
+func (g *errgroup) run(fn func() error) {
+	g.wg.Go(func() {
+		err := fn()
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.errs = append(g.errs, err)
+	})
+}
+
+func (g *errgroup) wait() error {
+	g.wg.Wait()
+	return errors.Join(g.errs...)
 }
 
 // TestRecordOff: without the variable nothing is opened.
