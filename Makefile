@@ -14,7 +14,7 @@ PACKAGES  := ./...
 
 .DEFAULT_GOAL := help
 .PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 \
-        race fuzz torture bench peers clean
+        race fuzz torture bench bench-check bench-trend peers clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,8 +78,21 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 torture: ## long crash, fault and model campaigns (hours)
 	RUNSTONE_TORTURE=1 $(GO) test -run Torture -count 1 -timeout 2h $(PACKAGES)
 
-bench: ## Go benchmarks, ten counts (BENCH=… picks some)
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count 10 -timeout 2h $(PACKAGES)
+# Benchmarks are kept with Runstone itself: texts in a folder of the repository,
+# and a database that can be made from them at any time.
+HISTORY   := bench/results/history
+BENCHDB   ?= $(CACHE)/bench
+
+bench: build ## Go benchmarks, ten counts, kept in bench/results/history (BENCH=… picks some)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count 10 -timeout 2h $(PACKAGES) | bin/runstone bench log -d $(BENCHDB) --echo --save $(HISTORY)
+
+bench-check: build ## compare the two newest of the kept benchmarks; fails when one regressed by more than 5 %
+	bin/runstone bench log -q -d $(BENCHDB) $(HISTORY)/*.txt >/dev/null
+	bin/runstone bench check -d $(BENCHDB) --max-regress 5%
+
+bench-trend: build ## where the kept benchmarks changed
+	bin/runstone bench log -q -d $(BENCHDB) $(HISTORY)/*.txt >/dev/null
+	bin/runstone bench trend -d $(BENCHDB)
 
 peers: ## Runstone beside SQLite under 10 million points (needs a C compiler; minutes)
 	cd bench/peers && CGO_ENABLED=1 $(GO) run . -points 10000000

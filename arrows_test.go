@@ -37,14 +37,15 @@ var arrows = map[string][]string{
 	"lineage":        {"internal/record", "internal/tuple", "store"},
 	".":              {"artifact", "index", "internal/record", "internal/tuple", "lineage", "query", "store"},
 	"server":         {".", "artifact", "lineage", "query", "store"},
-	"cmd/runstone":   {".", "artifact", "lineage", "query", "server", "store"},
+	"bench":          {".", "artifact"},
+	"cmd/runstone":   {".", "artifact", "bench", "lineage", "query", "server", "store"},
 	"bench/load":     {"."},
 	"examples/train": {"."},
 }
 
 // outside are the imports from other modules that there may be, by prefix,
-// tests excepted. Who embeds the library pays for those of everything but
-// cmd/runstone.
+// tests excepted. Who embeds the library pays for those of everything but bench
+// and cmd/runstone.
 var outside = map[string][]string{
 	"internal/record":          {"github.com/vmihailenco/msgpack/v5"},
 	"store":                    {"github.com/tidwall/btree", "golang.org/x/sys"},
@@ -52,6 +53,7 @@ var outside = map[string][]string{
 	"store/internal/block":     {"github.com/klauspost/compress"},
 	"store/internal/journal":   {"golang.org/x/sys"},
 	"store/internal/kv/kvtest": {"github.com/stretchr/testify", "pgregory.net/rapid"},
+	"bench":                    {"golang.org/x/perf"},
 	"cmd/runstone":             {"github.com/guptarohit/asciigraph", "github.com/spf13", "golang.org/x/sys", "golang.org/x/term"},
 }
 

@@ -82,7 +82,7 @@ func (a *app) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return asUsage(err) })
 	root.AddCommand(
 		a.serverCommand(), a.experimentsCommand(), a.runsCommand(), a.metricsCommand(), a.plotCommand(),
-		a.modelsCommand(), a.artifactsCommand(), a.verifyCommand(), a.inspectCommand(), a.gcCommand(), a.infoCommand(),
+		a.modelsCommand(), a.artifactsCommand(), a.benchCommand(), a.verifyCommand(), a.inspectCommand(), a.gcCommand(), a.infoCommand(),
 		a.versionCommand(),
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitLong},
 	)
@@ -104,6 +104,7 @@ const exitLong = `The exit code says how a call went, for scripts:
   6    damaged or lost data
   7    not enough free disk space
   8    the database was written by a newer runstone
+  9    benchmarks regressed
   130  interrupted
 
 An error is one line on stderr that also says what to do next; two lines below

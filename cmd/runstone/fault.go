@@ -26,6 +26,7 @@ const (
 	exitCorrupt     = 6
 	exitNoSpace     = 7
 	exitFuture      = 8
+	exitRegressed   = 9
 	exitInterrupted = 130
 )
 
@@ -46,6 +47,8 @@ func exitName(code int) string {
 		return "no_space"
 	case exitFuture:
 		return "newer_format"
+	case exitRegressed:
+		return "regressed"
 	case exitInterrupted:
 		return "interrupted"
 	}

@@ -1,0 +1,216 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/perf/benchunit"
+)
+
+// Format writes a value of a unit with a prefix and in the base unit: 12350
+// ns/op is "12.35µs/op".
+func Format(v float64, unit string) string {
+	base, name := benchunit.Tidy(v, unit)
+	text := benchunit.Scale(base, benchunit.ClassOf(name))
+	switch {
+	case name == "sec/op":
+		return text + "s/op"
+	case strings.HasPrefix(name, "B/"), strings.HasPrefix(name, "sec"):
+		return text + name
+	}
+	return text + " " + name
+}
+
+// WriteText prints the comparison as benchstat does: a table for each unit, in
+// base units. a and b name the columns.
+func (c *Comparison) WriteText(w io.Writer, a, b string) error {
+	var out strings.Builder
+	for _, d := range c.Keys {
+		fmt.Fprintf(&out, "%s differs: %s and %s\n", clean(d.Key), clean(d.A), clean(d.B))
+	}
+	pkgs := c.packages()
+	if len(pkgs) == 1 && pkgs[0] != "" {
+		fmt.Fprintf(&out, "pkg: %s\n", clean(pkgs[0]))
+	}
+	notes := &footnotes{}
+	for i := range c.Units {
+		if i > 0 {
+			out.WriteByte('\n')
+		}
+		c.Units[i].write(&out, clean(a), clean(b), len(pkgs) > 1, notes)
+	}
+	notes.write(&out)
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+// clean keeps text of others from moving the cursor.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+func (c *Comparison) packages() []string {
+	var out []string
+	seen := map[string]bool{}
+	for i := range c.Units {
+		for k := range c.Units[i].Rows {
+			if p := c.Units[i].Rows[k].Package; !seen[p] {
+				seen[p] = true
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
+
+// footnotes are remarks that cells refer to by number.
+type footnotes struct{ texts []string }
+
+func (f *footnotes) mark(text string) string {
+	for i, t := range f.texts {
+		if t == text {
+			return superscript(i + 1)
+		}
+	}
+	f.texts = append(f.texts, text)
+	return superscript(len(f.texts))
+}
+
+func superscript(n int) string {
+	digits := []rune("⁰¹²³⁴⁵⁶⁷⁸⁹")
+	var b strings.Builder
+	for _, d := range fmt.Sprint(n) {
+		b.WriteRune(digits[d-'0'])
+	}
+	return b.String()
+}
+
+func (f *footnotes) write(b *strings.Builder) {
+	for i, t := range f.texts {
+		fmt.Fprintf(b, "%s %s\n", superscript(i+1), t)
+	}
+}
+
+// groupMark begins a row that is one text over all columns.
+const groupMark = "\x00"
+
+// minCI is how many values a 95 % interval of the median needs.
+const minCI = 6
+
+func (u *Unit) write(out *strings.Builder, a, b string, withPkg bool, notes *footnotes) {
+	_, tidy := benchunit.Tidy(1, u.Unit)
+	rows, pkg := [][5]string{}, ""
+	for i := range u.Rows {
+		r := &u.Rows[i]
+		if withPkg && (i == 0 || r.Package != pkg) {
+			pkg = r.Package
+			rows = append(rows, [5]string{groupMark + "pkg: " + clean(pkg)})
+		}
+		id := r.ID
+		id.Package = ""
+		scale := r.scaler()
+		row := [5]string{clean(id.Benchmark()), summaryText(r.A, u.Unit, scale, notes), summaryText(r.B, u.Unit, scale, notes)}
+		if r.A != nil && r.B != nil {
+			row[3], row[4] = r.DeltaText(), countText(r)
+			if r.Few {
+				row[4] += " " + notes.mark("too few samples to tell any difference")
+			}
+		}
+		rows = append(rows, row)
+	}
+	if u.GeomeanA > 0 && len(u.Rows) > 1 {
+		scale := rowScaler(u.Unit, u.GeomeanA, u.GeomeanB)
+		rows = append(rows, [5]string{"geomean", valueText(u.GeomeanA, u.Unit, scale), valueText(u.GeomeanB, u.Unit, scale), Percent(u.GeomeanDelta), ""})
+	}
+	head := [5]string{"", a, b, "vs base", ""}
+	sub := [5]string{"", tidy, tidy, "", ""}
+	writeColumns(out, append([][5]string{head, sub}, rows...))
+}
+
+// rowScaler is what values of a unit are divided by, and the prefix that says
+// so: one for a row, so that its values compare at a glance.
+func rowScaler(unit string, values ...float64) benchunit.Scaler {
+	_, name := benchunit.Tidy(1, unit)
+	for i := range values {
+		values[i], _ = benchunit.Tidy(values[i], unit)
+	}
+	return benchunit.CommonScale(values, benchunit.ClassOf(name))
+}
+
+func (r *Row) scaler() benchunit.Scaler {
+	var values []float64
+	for _, s := range []*Summary{r.A, r.B} {
+		if s != nil {
+			values = append(values, s.Center)
+		}
+	}
+	return rowScaler(r.Unit, values...)
+}
+
+func valueText(v float64, unit string, s benchunit.Scaler) string {
+	v, _ = benchunit.Tidy(v, unit)
+	return s.Format(v)
+}
+
+func summaryText(s *Summary, unit string, scale benchunit.Scaler, notes *footnotes) string {
+	if s == nil {
+		return "-"
+	}
+	text := valueText(s.Center, unit, scale)
+	switch {
+	case s.Lo == 0 && s.Hi == 0 && s.Center != 0:
+		return text + " ± ∞ " + notes.mark(fmt.Sprintf("need %d samples or more for a confidence interval", minCI))
+	case s.Center == 0:
+		return text + " ±  0%"
+	}
+	return text + fmt.Sprintf(" ± %2.0f%%", 100*max(s.Hi/s.Center-1, 1-s.Lo/s.Center))
+}
+
+func countText(r *Row) string {
+	n := fmt.Sprintf("n=%d", r.A.N)
+	if r.A.N != r.B.N {
+		n = fmt.Sprintf("n=%d+%d", r.A.N, r.B.N)
+	}
+	return fmt.Sprintf("(p=%.3f %s)", r.P, n)
+}
+
+// writeColumns aligns the first column at the left and the others at the right,
+// but the last.
+func writeColumns(out *strings.Builder, rows [][5]string) {
+	var width [5]int
+	for _, r := range rows {
+		for k, c := range r {
+			if strings.HasPrefix(c, groupMark) {
+				break
+			}
+			width[k] = max(width[k], utf8.RuneCountInString(c))
+		}
+	}
+	for _, r := range rows {
+		var line strings.Builder
+		if group, ok := strings.CutPrefix(r[0], groupMark); ok {
+			out.WriteString(group + "\n")
+			continue
+		}
+		for k, c := range r {
+			pad := strings.Repeat(" ", width[k]-utf8.RuneCountInString(c))
+			switch {
+			case k == 0:
+				line.WriteString(c + pad)
+			case k == 4:
+				line.WriteString(" " + c)
+			default:
+				line.WriteString("  " + pad + c)
+			}
+		}
+		out.WriteString(strings.TrimRight(line.String(), " "))
+		out.WriteByte('\n')
+	}
+}
