@@ -151,11 +151,11 @@ func TestCorpusIsLoggedAsATrainingLoopDoes(t *testing.T) {
 		"loss,0,1000,2.5", "loss,1,1010,NaN", "loss,2,1020,0.5", "loss,2,1020,0.25",
 		"val=1,2,1020,7", "acc,0,1000,0.125")
 	writeCurves(t, dir, "b.csv", "loss,20,,1\r", "loss,10,,2\r", "", "")
-	w, err := ReadCorpus(dir)
+	_, err := ReadCorpus(dir)
 	require.ErrorIs(t, err, ErrCorpus, "a line without a point")
 	require.ErrorContains(t, err, "line 4")
 	writeCurves(t, dir, "b.csv", "loss,20,,1\r", "loss,10,,2\r")
-	w, err = ReadCorpus(dir)
+	w, err := ReadCorpus(dir)
 	require.NoError(t, err)
 	require.Equal(t, 8, w.Points)
 	require.Equal(t, Series{Run: 0, Metric: "loss", Points: 4, Steps: 3}, w.Probe)
