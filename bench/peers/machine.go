@@ -12,7 +12,10 @@ import (
 )
 
 // versions are the modules that are named above the figures.
-var versions = []string{"github.com/mattn/go-sqlite3"}
+var versions = []string{
+	"github.com/dgraph-io/badger/v4",
+	"github.com/mattn/go-sqlite3",
+}
 
 // machine prints what the figures are of.
 func (r *report) machine() {

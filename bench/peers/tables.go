@@ -53,6 +53,7 @@ var runstoneAppended = peer{"runstone", "Appended: a batch survives the process"
 
 var peers = []peer{
 	{"sqlite-wal", "MLflow's schema, WAL + NORMAL: a batch survives the process", openSQLite("WAL", "NORMAL")},
+	{"badger", "a key for each point, default options: a batch survives the process", openBadger(false)},
 }
 
 // measureShape measures a database with the shape of a table.

@@ -18,6 +18,7 @@ func writersContenders(spec) []contender {
 	return []contender{
 		{"runstone", "Synced, a run for each writer", measureWriters(load.Open(runstone.Synced))},
 		{"sqlite-wal", "MLflow's schema, WAL + FULL, one connection behind a lock", measureWriters(openSQLite("WAL", "FULL"))},
+		{"badger", "a key for each point, SyncWrites", measureWriters(openBadger(true))},
 		{"limit-group", "one goroutine appends what all have handed in and calls fdatasync for all; as many bytes a point as the journal takes", groupCommit},
 	}
 }
