@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -102,6 +103,10 @@ type scan struct {
 	probe               load.Series
 	started             int
 	steps, times, value []byte
+
+	file    []byte // read into again and again, as are the columns
+	at, ms  []int64
+	numbers []float64
 }
 
 // scanFile measures reading alone.
@@ -142,18 +147,25 @@ func (r scanRun) Append(_ context.Context, c runstone.Columns) error {
 }
 
 func (s *scan) Points(_ context.Context, _, _ string, fn func(steps, times []int64, values []float64) error) error {
-	b, err := os.ReadFile(s.path)
+	f, err := os.Open(s.path)
 	if err != nil {
 		return err
 	}
-	n := len(b) / 24
-	steps, times, values := make([]int64, n), make([]int64, n), make([]float64, n)
-	for i := range n {
-		steps[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
-		times[i] = int64(binary.LittleEndian.Uint64(b[8*(n+i):]))
-		values[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*(2*n+i):]))
+	defer func() { _ = f.Close() }()
+	n := s.probe.Points
+	if s.file == nil {
+		s.file, s.at, s.ms, s.numbers = make([]byte, 24*n), make([]int64, n), make([]int64, n), make([]float64, n)
 	}
-	return fn(steps, times, values)
+	if _, err := io.ReadFull(f, s.file); err != nil {
+		return err
+	}
+	steps, times, values := s.file[:8*n], s.file[8*n:16*n], s.file[16*n:]
+	for i := range n {
+		s.at[i] = int64(binary.LittleEndian.Uint64(steps[8*i:]))
+		s.ms[i] = int64(binary.LittleEndian.Uint64(times[8*i:]))
+		s.numbers[i] = math.Float64frombits(binary.LittleEndian.Uint64(values[8*i:]))
+	}
+	return fn(s.at, s.ms, s.numbers)
 }
 
 func (s *scan) Downsample(ctx context.Context, run, metric string, steps, buckets int) (int64, error) {

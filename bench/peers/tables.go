@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"github.com/runstonedb/runstone"
 	"github.com/runstonedb/runstone/bench/load"
 )
@@ -54,6 +56,7 @@ var runstoneAppended = peer{"runstone", "Appended: a batch survives the process"
 var peers = []peer{
 	{"sqlite-wal", "MLflow's schema, WAL + NORMAL: a batch survives the process", openSQLite("WAL", "NORMAL")},
 	{"badger", "a key for each point, default options: a batch survives the process", openBadger(false)},
+	{"pebble", "a key for each point, NoSync: a batch may be lost with the process", openPebble(pebble.NoSync)},
 }
 
 // measureShape measures a database with the shape of a table.

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"github.com/runstonedb/runstone"
 	"github.com/runstonedb/runstone/bench/load"
 )
@@ -19,6 +21,7 @@ func writersContenders(spec) []contender {
 		{"runstone", "Synced, a run for each writer", measureWriters(load.Open(runstone.Synced))},
 		{"sqlite-wal", "MLflow's schema, WAL + FULL, one connection behind a lock", measureWriters(openSQLite("WAL", "FULL"))},
 		{"badger", "a key for each point, SyncWrites", measureWriters(openBadger(true))},
+		{"pebble", "a key for each point, Sync", measureWriters(openPebble(pebble.Sync))},
 		{"limit-group", "one goroutine appends what all have handed in and calls fdatasync for all; as many bytes a point as the journal takes", groupCommit},
 	}
 }
