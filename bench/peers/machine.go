@@ -16,6 +16,7 @@ var versions = []string{
 	"github.com/cockroachdb/pebble/v2",
 	"github.com/dgraph-io/badger/v4",
 	"github.com/mattn/go-sqlite3",
+	"github.com/prometheus/prometheus",
 }
 
 // machine prints what the figures are of.

@@ -57,6 +57,7 @@ var peers = []peer{
 	{"sqlite-wal", "MLflow's schema, WAL + NORMAL: a batch survives the process", openSQLite("WAL", "NORMAL")},
 	{"badger", "a key for each point, default options: a batch survives the process", openBadger(false)},
 	{"pebble", "a key for each point, NoSync: a batch may be lost with the process", openPebble(pebble.NoSync)},
+	{"prometheus", "tsdb; keeps no step; a batch survives the process; its log is dropped before bytes are counted", openPrometheus},
 }
 
 // measureShape measures a database with the shape of a table.
