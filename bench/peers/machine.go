@@ -13,6 +13,7 @@ import (
 
 // versions are the modules that are named above the figures.
 var versions = []string{
+	"github.com/VictoriaMetrics/VictoriaMetrics",
 	"github.com/cockroachdb/pebble/v2",
 	"github.com/dgraph-io/badger/v4",
 	"github.com/mattn/go-sqlite3",

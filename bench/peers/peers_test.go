@@ -129,7 +129,8 @@ func command(t *testing.T, args ...string) (string, error) {
 	require.NoError(t, err)
 	cmd := exec.Command(self, args...)
 	cmd.Env = append(os.Environ(), "PEERS_COMMAND=1")
-	out, err := cmd.CombinedOutput()
+	cmd.Stderr = t.Output() // some peers complain there whoever asks for them
+	out, err := cmd.Output()
 	return string(out), err
 }
 

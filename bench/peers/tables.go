@@ -58,6 +58,7 @@ var peers = []peer{
 	{"badger", "a key for each point, default options: a batch survives the process", openBadger(false)},
 	{"pebble", "a key for each point, NoSync: a batch may be lost with the process", openPebble(pebble.NoSync)},
 	{"prometheus", "tsdb; keeps no step; a batch survives the process; its log is dropped before bytes are counted", openPrometheus},
+	{"victoriametrics", "lib/storage; keeps no step, rounds values to 12 digits; a batch is lost with the process", openVictoria},
 }
 
 // measureShape measures a database with the shape of a table.
