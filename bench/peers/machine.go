@@ -16,6 +16,7 @@ var versions = []string{
 	"github.com/VictoriaMetrics/VictoriaMetrics",
 	"github.com/cockroachdb/pebble/v2",
 	"github.com/dgraph-io/badger/v4",
+	"github.com/duckdb/duckdb-go/v2",
 	"github.com/mattn/go-sqlite3",
 	"github.com/prometheus/prometheus",
 }

@@ -221,26 +221,7 @@ func (s *sqlite) Points(ctx context.Context, run, metric string, fn func(steps, 
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	const piece = 4096
-	steps, times, values := make([]int64, 0, piece), make([]int64, 0, piece), make([]float64, 0, piece)
-	for rows.Next() {
-		var p point
-		if err := rows.Scan(&p.step, &p.time, &p.value); err != nil {
-			return err
-		}
-		steps, times, values = append(steps, p.step), append(times, p.time), append(values, p.value)
-		if len(steps) == piece {
-			if err := fn(steps, times, values); err != nil {
-				return err
-			}
-			steps, times, values = steps[:0], times[:0], values[:0]
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	return fn(steps, times, values)
+	return eachPoint(rows, fn)
 }
 
 func (s *sqlite) Downsample(ctx context.Context, run, metric string, steps, buckets int) (points int64, err error) {
@@ -248,16 +229,7 @@ func (s *sqlite) Downsample(ctx context.Context, run, metric string, steps, buck
 	if err != nil {
 		return 0, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var n int64
-		var low, high float64
-		if err := rows.Scan(&n, &low, &high); err != nil {
-			return 0, err
-		}
-		points += n
-	}
-	return points, rows.Err()
+	return countBuckets(rows)
 }
 
 func (s *sqlite) Close() error {

@@ -59,6 +59,8 @@ var peers = []peer{
 	{"pebble", "a key for each point, NoSync: a batch may be lost with the process", openPebble(pebble.NoSync)},
 	{"prometheus", "tsdb; keeps no step; a batch survives the process; its log is dropped before bytes are counted", openPrometheus},
 	{"victoriametrics", "lib/storage; keeps no step, rounds values to 12 digits; a batch is lost with the process", openVictoria},
+	{"duckdb", "a row for each point by its appender, in the order of logging; a batch is in its log", openDuckDB(false)},
+	{"duckdb-sorted", "the same, and the table written anew by series at the end", openDuckDB(true)},
 }
 
 // measureShape measures a database with the shape of a table.
