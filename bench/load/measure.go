@@ -24,7 +24,8 @@ type Result struct {
 	Bytes     int64 // sum of the sizes of all files after Close
 	Tables    int64 // what of them an engine's tables take, see [Sizer]
 	Allocated int64 // Bytes in blocks of the file system
-	Peak      int64 // most memory that the process had until after Close, in bytes
+	Peak      int64 // most resident memory that the process had until after Close, in bytes
+	Base      int64 // what it had before the database was opened, or the first batch
 
 	Reopen     time.Duration
 	Read       time.Duration // one series, median of five
@@ -91,6 +92,7 @@ func Ingest(ctx context.Context, e Engine, w Workload) (ids []string, err error)
 // opens it again and reads from it. Peak memory is that of the whole process:
 // measure each database in a process of its own.
 func Measure(ctx context.Context, open OpenFunc, dir string, w Workload) (*Result, error) {
+	base := peakMemory()
 	e, err := open(dir)
 	if err != nil {
 		return nil, err
@@ -99,6 +101,7 @@ func Measure(ctx context.Context, open OpenFunc, dir string, w Workload) (*Resul
 	if err != nil {
 		return nil, err
 	}
+	r.Base = base
 	if r.Bytes, r.Allocated, err = diskUse(dir); err != nil {
 		return nil, err
 	}
@@ -123,7 +126,7 @@ func MeasureIngest(ctx context.Context, e Engine, w Workload) (*Result, error) {
 }
 
 func measureIngest(ctx context.Context, e Engine, w Workload) (r *Result, ids []string, err error) {
-	r = &Result{Points: w.Points}
+	r = &Result{Points: w.Points, Base: peakMemory()}
 	lap := startLap()
 	ids, err = Ingest(ctx, e, w)
 	r.Append, r.AppendCPU = lap.stop()

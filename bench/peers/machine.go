@@ -18,6 +18,7 @@ var versions = []string{
 	"github.com/dgraph-io/badger/v4",
 	"github.com/duckdb/duckdb-go/v2",
 	"github.com/mattn/go-sqlite3",
+	"github.com/parquet-go/parquet-go",
 	"github.com/prometheus/prometheus",
 }
 

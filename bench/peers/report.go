@@ -65,11 +65,11 @@ func (r *report) loadHead(steps int) {
 	}
 	r.printf("append, close: wall seconds. cpu: seconds of all threads until after close, making the points included.\n")
 	r.printf("B/point, alloc: sizes and file-system blocks of all files after close. tables: what of B/point is tables,\n")
-	r.printf("where the engine tells. peak: resident memory of the process until after close.\n")
+	r.printf("where the engine tells. peak: resident memory of the process until after close; base: before it began.\n")
 	r.printf("read: %s. down: the same in 1,000 buckets by the engine (SQL GROUP BY where there is SQL).\n", of)
 	r.printf("client: the same by reading all points. Median of five, warm. load: of the machine before.\n\n")
-	r.printf("%-16s %9s %7s %8s %8s %8s %8s %8s %7s %9s %8s %8s %9s  %s\n",
-		"", "points/s", "append", "close", "cpu", "B/point", "alloc", "tables", "peak MB", "reopen ms", "read ms", "down ms", "client ms", "load")
+	r.printf("%-16s %9s %7s %8s %8s %8s %8s %8s %7s %5s %9s %8s %8s %9s  %s\n",
+		"", "points/s", "append", "close", "cpu", "B/point", "alloc", "tables", "peak MB", "base", "reopen ms", "read ms", "down ms", "client ms", "load")
 }
 
 // failed prints the row of a contender that failed.
@@ -89,10 +89,10 @@ func loadRow(r *report, l line) {
 	if x.Append > 0 {
 		rate = thousands(x.Rate())
 	}
-	r.printf("%-16s %9s %7s %8s %8s %8s %8s %8s %7s %9s %8s %8s %9s  %s\n",
+	r.printf("%-16s %9s %7s %8s %8s %8s %8s %8s %7s %5s %9s %8s %8s %9s  %s\n",
 		l.name, rate, orDash(x.Append.Seconds(), 2), orDash(x.Close.Seconds(), 3), orDash(x.CPU().Seconds(), 2),
 		orDash(x.PerPoint(), 2), orDash(float64(x.Allocated)/float64(x.Points), 2), orDash(float64(x.Tables)/float64(x.Points), 2),
-		orDash(float64(x.Peak)/1e6, 0), orDash(ms(x.Reopen), 1), orDash(ms(x.Read), 2), orDash(ms(x.Downsample), 3), orDash(ms(x.Client), 2), l.load)
+		orDash(float64(x.Peak)/1e6, 0), orDash(float64(x.Base)/1e6, 0), orDash(ms(x.Reopen), 1), orDash(ms(x.Read), 2), orDash(ms(x.Downsample), 3), orDash(ms(x.Client), 2), l.load)
 }
 
 func writersHead(r *report, s spec) {
@@ -127,7 +127,7 @@ func crashRow(r *report, l line) {
 // pointsRatios prints how many times better Runstone is than each peer, and
 // how it stands to the limits.
 func pointsRatios(r *report, lines []line) {
-	r.printf("\nThe peer's figure over Runstone's (times better; below 1 is worse)\n")
+	r.printf("\nThe peer's figure over Runstone's (times better; below 1 is worse; peak without base)\n")
 	r.printf("%-34s %8s %13s %8s %8s %8s %8s %8s %8s\n", "", "append", "append+close", "cpu", "B/point", "peak", "read", "down", "client")
 	for _, a := range []string{"runstone", "runstone-synced"} {
 		for _, b := range lines {
@@ -151,7 +151,7 @@ func pointsRatios(r *report, lines []line) {
 }
 
 func seriesRatios(r *report, lines []line) {
-	r.printf("\nThe peer's figure over Runstone's (times better; below 1 is worse)\n")
+	r.printf("\nThe peer's figure over Runstone's (times better; below 1 is worse; peak without base)\n")
 	r.printf("%-34s %8s %13s %8s %8s %8s %8s %8s %8s\n", "", "append", "append+close", "cpu", "B/point", "peak", "read", "down", "client")
 	x := loadOf(lines, "runstone")
 	for _, b := range lines {
@@ -170,7 +170,7 @@ func (r *report) loadRatio(name string, x, y *load.Result) {
 	seconds := func(a, b time.Duration) string { return ratio(float64(a), float64(b)) }
 	r.printf("%-34s %8s %13s %8s %8s %8s %8s %8s %8s\n", name,
 		seconds(y.Append, x.Append), seconds(y.Wall(), x.Wall()), seconds(y.CPU(), x.CPU()), ratio(float64(y.Bytes), float64(x.Bytes)),
-		ratio(float64(y.Peak), float64(x.Peak)), seconds(y.Read, x.Read), seconds(y.Downsample, x.Downsample), seconds(y.Client, x.Client))
+		ratio(float64(y.Peak-y.Base), float64(x.Peak-x.Base)), seconds(y.Read, x.Read), seconds(y.Downsample, x.Downsample), seconds(y.Client, x.Client))
 }
 
 func writersRatios(r *report, lines []line) {

@@ -61,6 +61,7 @@ var peers = []peer{
 	{"victoriametrics", "lib/storage; keeps no step, rounds values to 12 digits; a batch is lost with the process", openVictoria},
 	{"duckdb", "a row for each point by its appender, in the order of logging; a batch is in its log", openDuckDB(false)},
 	{"duckdb-sorted", "the same, and the table written anew by series at the end", openDuckDB(true)},
+	{"parquet", "one file, delta integers, split floats, zstd; all points in memory until close", openParquet},
 }
 
 // measureShape measures a database with the shape of a table.
