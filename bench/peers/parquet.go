@@ -57,6 +57,9 @@ type parquetFile struct {
 	file   *os.File // of one that is read
 	read   *parquet.File
 	series map[string]int // row group by run and metric
+
+	steps, times []int64 // read into again and again
+	values       []float64
 }
 
 // parquetRow is the schema.
@@ -144,8 +147,7 @@ func (p *parquetFile) Points(_ context.Context, run, metric string, fn func(step
 		return fmt.Errorf("no metric %q", metric)
 	}
 	columns := p.read.RowGroups()[group].ColumnChunks()
-	var steps, times []int64
-	var values []float64
+	steps, times, values := p.steps[:0], p.times[:0], p.values[:0]
 	for i, take := range map[int]func(parquet.Page){
 		2: func(page parquet.Page) { data := page.Data(); steps = append(steps, data.Int64()...) },
 		3: func(page parquet.Page) { data := page.Data(); times = append(times, data.Int64()...) },
@@ -155,6 +157,7 @@ func (p *parquetFile) Points(_ context.Context, run, metric string, fn func(step
 			return err
 		}
 	}
+	p.steps, p.times, p.values = steps, times, values
 	return fn(steps, times, values)
 }
 

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaMetrics/lib/prompbmarshal"
@@ -40,6 +38,9 @@ type victoria struct {
 	dir  string
 	runs int
 	seen bool // what was logged can be searched
+
+	read  victoriaColumns // read into again and again
+	steps []int64
 }
 
 // Rounding implements [load.Rounder].
@@ -92,40 +93,69 @@ func (v *victoria) Points(_ context.Context, run, metric string, fn func(steps, 
 	all := storage.TimeRange{MinTimestamp: 0, MaxTimestamp: math.MaxInt64 / 2}
 	search.Init(nil, v.db, []*storage.TagFilters{filters}, all, 1000, math.MaxUint64)
 	defer search.MustClose()
-	type piece struct {
-		times  []int64
-		values []float64
-	}
-	var pieces []piece
+	c := victoriaColumns{v.read.times[:0], v.read.values[:0]}
 	var block storage.Block
 	for search.NextMetricBlock() {
 		search.MetricBlockRef.BlockRef.MustReadBlock(&block)
 		if err := block.UnmarshalData(); err != nil {
 			return err
 		}
-		var p piece
-		p.times, p.values = block.AppendRowsWithTimeRangeFilter(nil, nil, all)
-		if len(p.times) > 0 {
-			pieces = append(pieces, p)
-		}
+		c.times, c.values = block.AppendRowsWithTimeRangeFilter(c.times, c.values, all)
 	}
 	if err := search.Error(); err != nil {
 		return err
 	}
-	// The workload logs each series in order of time: its blocks do not overlap.
-	slices.SortFunc(pieces, func(a, b piece) int { return cmp.Compare(a.times[0], b.times[0]) })
-	steps, n := []int64(nil), int64(0)
-	for _, p := range pieces {
-		steps = steps[:0]
-		for range p.times {
-			steps = append(steps, n)
-			n++
-		}
-		if err := fn(steps, p.times, p.values); err != nil {
-			return err
+	c.sort()
+	v.read = c
+	for len(v.steps) < len(c.times) {
+		v.steps = append(v.steps, int64(len(v.steps)))
+	}
+	return fn(v.steps[:len(c.times)], c.times, c.values)
+}
+
+// victoriaColumns are points. The blocks of a series may overlap in time, since
+// its rows are spread over several buffers, so reading merges them.
+type victoriaColumns struct {
+	times  []int64
+	values []float64
+}
+
+// sort merges neighbouring runs that ascend until there is one.
+func (c *victoriaColumns) sort() {
+	ends := []int{0}
+	for i := 1; i < len(c.times); i++ {
+		if c.times[i] < c.times[i-1] {
+			ends = append(ends, i)
 		}
 	}
-	return nil
+	if ends = append(ends, len(c.times)); len(ends) <= 2 {
+		return
+	}
+	for out := (victoriaColumns{make([]int64, 0, len(c.times)), make([]float64, 0, len(c.times))}); len(ends) > 2; {
+		out.times, out.values = out.times[:0], out.values[:0]
+		left := []int{0}
+		for i := 0; i+1 < len(ends); i += 2 {
+			last := ends[min(i+2, len(ends)-1)]
+			out.merge(c, ends[i], ends[i+1], last)
+			left = append(left, last)
+		}
+		*c, out, ends = out, *c, left
+	}
+}
+
+// merge appends the points from a to b and those from b to end of src, both of
+// which ascend, in order.
+func (c *victoriaColumns) merge(src *victoriaColumns, a, b, end int) {
+	for i, j := a, b; i < b || j < end; {
+		k := j
+		if j == end || i < b && src.times[i] <= src.times[j] {
+			k = i
+			i++
+		} else {
+			j++
+		}
+		c.times, c.values = append(c.times, src.times[k]), append(c.values, src.values[k])
+	}
 }
 
 func (v *victoria) Downsample(ctx context.Context, run, metric string, steps, buckets int) (int64, error) {
@@ -136,11 +166,25 @@ func (v *victoria) Downsample(ctx context.Context, run, metric string, steps, bu
 // without.
 func (v *victoria) Close() error {
 	v.db.DebugFlush()
-	if v.runs > 0 {
+	for range 100 { // merges that are under way keep their parts out of it
+		if v.runs == 0 || v.parts() <= 1 {
+			break
+		}
 		if err := v.db.ForceMergePartitions(""); err != nil {
 			return err
+		}
+		if v.parts() > 1 {
+			time.Sleep(10 * time.Millisecond)
 		}
 	}
 	v.db.MustClose()
 	return os.RemoveAll(filepath.Join(v.dir, "cache"))
+}
+
+// parts returns the number of sorted pieces that the points are in.
+func (v *victoria) parts() uint64 {
+	var m storage.Metrics
+	v.db.UpdateMetrics(&m)
+	t := &m.TableMetrics
+	return t.InmemoryPartsCount + t.SmallPartsCount + t.BigPartsCount
 }
