@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -137,7 +138,7 @@ func command(t *testing.T, args ...string) (string, error) {
 func TestCommandPrintsTablesAndKeepsNothing(t *testing.T) {
 	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "out.txt")
 	out, err := command(t, "-points", "2000", "-writing", "20ms", "-tables", "series,writers,crash",
-		"-only", "runstone,limit-scan,limit-group", "-dir", dir, "-out", file)
+		"-only", "runstone,limit-scan,limit-group", "-repeat", "2", "-dir", dir, "-out", file)
 	require.NoError(t, err, out)
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
@@ -199,4 +200,41 @@ func TestNamesAreDistinct(t *testing.T) {
 		slices.Sort(names)
 		require.Equal(t, slices.Compact(slices.Clone(names)), names)
 	}
+}
+
+func TestVictoriaColumnsAreMerged(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		var c victoriaColumns
+		for range rng.IntN(6) {
+			for at, n := rng.Int64N(50), rng.IntN(20); n > 0; n-- {
+				at += rng.Int64N(9)
+				c.times, c.values = append(c.times, at), append(c.values, float64(at)/2)
+			}
+		}
+		want := slices.Sorted(slices.Values(c.times))
+		c.sort()
+		require.Equal(t, want, append([]int64(nil), c.times...))
+		for i, at := range c.times {
+			require.Equal(t, float64(at)/2, c.values[i])
+		}
+	}
+}
+
+func TestBestIsTheLeastOfEachFigure(t *testing.T) {
+	a := &outcome{Load: &load.Result{Points: 5, Append: 10, Close: 1, AppendCPU: 9, Peak: 100, Base: 50, Bytes: 70, Tables: 60, Read: 3, Client: 8}}
+	b := &outcome{Load: &load.Result{Points: 5, Append: 8, Close: 2, AppendCPU: 11, Peak: 110, Base: 70, Bytes: 80, Tables: 50, Read: 4, Client: 7}}
+	want := &outcome{Load: &load.Result{Points: 5, Append: 8, Close: 2, AppendCPU: 9, Peak: 110, Base: 70, Bytes: 70, Tables: 60, Read: 3, Client: 7}}
+	require.Equal(t, want, a.best(b))
+	require.Equal(t, want, b.best(a))
+	require.Equal(t, a, a.best(nil))
+	require.Equal(t, load.Result{Points: 5, Append: 10, Close: 1, AppendCPU: 9, Peak: 100, Base: 50, Bytes: 70, Tables: 60, Read: 3, Client: 8}, *a.Load)
+
+	fast := &outcome{Writers: &load.WritersResult{Points: 9, Wall: 1}}
+	slow := &outcome{Writers: &load.WritersResult{Points: 9, Wall: 2}}
+	require.Equal(t, fast, fast.best(slow))
+	require.Equal(t, fast, slow.best(fast))
+
+	x, y := &outcome{Crash: &crash{Points: 1, Open: []time.Duration{2, 5}}}, &outcome{Crash: &crash{Points: 1, Open: []time.Duration{1, 9}}}
+	require.Equal(t, &outcome{Crash: &crash{Points: 1, Open: []time.Duration{1, 2, 5, 9}}}, x.best(y))
 }

@@ -110,7 +110,7 @@ func writersRow(r *report, l line) {
 }
 
 func crashHead(r *report, _ spec) {
-	r.printf("open: in a new process, until the database is ready; least, median and most of three. All that was\n")
+	r.printf("open: in a new process, until the database is ready; least, median and most. All that was\n")
 	r.printf("acknowledged is counted afterwards: a difference is a failure.\n\n")
 	r.printf("%-16s %11s %10s %10s %8s %8s %8s  %s\n", "", "journal MiB", "points", "found", "least ms", "median", "most", "load")
 }
