@@ -96,7 +96,7 @@ func loadRow(r *report, l line) {
 }
 
 func writersHead(r *report, s spec) {
-	r.printf("%d goroutines, each of which logs one point after the other for %v and waits until it survives power loss.\n", writers, s.writing)
+	r.printf("%d goroutines (one in the last two rows), each of which logs one point after the other for %v and waits\nuntil it survives power loss.\n", writers, s.writing)
 	r.printf("p50, p99, max: of one point. A point takes %d bytes in Runstone's journal.\n\n", s.batchBytes)
 	r.printf("%-16s %9s %8s %8s %8s %8s  %s\n", "", "points/s", "points", "p50 ms", "p99 ms", "max ms", "load")
 }
@@ -175,10 +175,13 @@ func (r *report) loadRatio(name string, x, y *load.Result) {
 
 func writersRatios(r *report, lines []line) {
 	r.printf("\nRunstone's points a second over the other's\n")
-	x := outcomeOf(lines, "runstone")
 	for _, b := range lines {
-		if x != nil && b.outcome != nil && b.name != "runstone" {
-			r.printf("%-34s %8s\n", "runstone : "+b.name, ratio(x.Writers.Rate(), b.outcome.Writers.Rate()))
+		a := "runstone"
+		if strings.HasSuffix(b.name, "-one") {
+			a = "runstone-one"
+		}
+		if x := outcomeOf(lines, a); x != nil && b.outcome != nil && b.name != a {
+			r.printf("%-34s %8s\n", a+" : "+b.name, ratio(x.Writers.Rate(), b.outcome.Writers.Rate()))
 		}
 	}
 }

@@ -18,15 +18,17 @@ const writers = 64
 
 func writersContenders(spec) []contender {
 	return []contender{
-		{"runstone", "Synced, a run for each writer", measureWriters(load.Open(runstone.Synced))},
-		{"sqlite-wal", "MLflow's schema, WAL + FULL, one connection behind a lock", measureWriters(openSQLite("WAL", "FULL"))},
-		{"badger", "a key for each point, SyncWrites", measureWriters(openBadger(true))},
-		{"pebble", "a key for each point, Sync", measureWriters(openPebble(pebble.Sync))},
+		{"runstone", "Synced, a run for each writer", measureWriters(load.Open(runstone.Synced), writers)},
+		{"sqlite-wal", "MLflow's schema, WAL + FULL, one connection behind a lock", measureWriters(openSQLite("WAL", "FULL"), writers)},
+		{"badger", "a key for each point, SyncWrites", measureWriters(openBadger(true), writers)},
+		{"pebble", "a key for each point, Sync", measureWriters(openPebble(pebble.Sync), writers)},
 		{"limit-group", "one goroutine appends what all have handed in and calls fdatasync for all; as many bytes a point as the journal takes", groupCommit},
+		{"runstone-one", "one writer alone", measureWriters(load.Open(runstone.Synced), 1)},
+		{"limit-one", "one goroutine appends as many bytes and calls fdatasync", oneCommit},
 	}
 }
 
-func measureWriters(open load.OpenFunc) func(context.Context, string, spec) (*outcome, error) {
+func measureWriters(open load.OpenFunc, writers int) func(context.Context, string, spec) (*outcome, error) {
 	return func(ctx context.Context, dir string, s spec) (*outcome, error) {
 		e, err := open(inside(dir))
 		if err != nil {
@@ -95,5 +97,22 @@ func groupCommit(ctx context.Context, dir string, s spec) (o *outcome, err error
 	r, _, err := load.Writers{Time: s.writing}.Run(ctx, writes)
 	close(c.requests)
 	wg.Wait()
+	return &outcome{Writers: r}, err
+}
+
+// oneCommit is the same without sharing: a writer alone has nobody to share with.
+func oneCommit(ctx context.Context, dir string, s spec) (o *outcome, err error) {
+	f, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	b := make([]byte, s.batchBytes)
+	r, _, err := load.Writers{Time: s.writing}.Run(ctx, []load.WriteFunc{func(context.Context, int64, int64, float64) error {
+		if _, err := f.Write(b); err != nil {
+			return err
+		}
+		return fdatasync(f)
+	}})
 	return &outcome{Writers: r}, err
 }
