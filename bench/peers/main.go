@@ -142,19 +142,22 @@ func chooseTables(names string) (chosen []table, err error) {
 	return chosen, nil
 }
 
-// choose returns the contenders with these names, all when there are no names.
-// A name may be missing from a table, but not from all tables.
-func choose(all []contender, only string) ([]contender, error) {
+// choose returns the contenders with these names in their order, all when there
+// are no names. A name may be missing from a table, but not from all tables.
+func choose(all []contender, only string) (chosen []contender, err error) {
 	if only == "" {
 		return all, nil
 	}
-	var chosen []contender
-	for name := range strings.SplitSeq(only, ",") {
+	names := strings.Split(only, ",")
+	for _, name := range names {
 		is := func(c contender) bool { return c.name == name }
-		if i := slices.IndexFunc(all, is); i >= 0 {
-			chosen = append(chosen, all[i])
-		} else if !slices.ContainsFunc(tables, func(t table) bool { return slices.ContainsFunc(t.contenders(spec{points: 1}), is) }) {
+		if !slices.ContainsFunc(all, is) && !slices.ContainsFunc(tables, func(t table) bool { return slices.ContainsFunc(t.contenders(spec{points: 1}), is) }) {
 			return nil, fmt.Errorf("no contender is named %q", name)
+		}
+	}
+	for _, c := range all {
+		if slices.Contains(names, c.name) {
+			chosen = append(chosen, c)
 		}
 	}
 	return chosen, nil

@@ -96,7 +96,7 @@ func loadRow(r *report, l line) {
 }
 
 func writersHead(r *report, s spec) {
-	r.printf("%d goroutines (one in the last two rows), each of which logs one point after the other for %v and waits\nuntil it survives power loss.\n", writers, s.writing)
+	r.printf("%d goroutines (one where the name says so), each of which logs one point after the other for %v and waits\nuntil it survives power loss.\n", writers, s.writing)
 	r.printf("p50, p99, max: of one point. A point takes %d bytes in Runstone's journal.\n\n", s.batchBytes)
 	r.printf("%-16s %9s %8s %8s %8s %8s  %s\n", "", "points/s", "points", "p50 ms", "p99 ms", "max ms", "load")
 }

@@ -54,7 +54,6 @@ type peer struct {
 var runstoneAppended = peer{"runstone", "Appended: a batch survives the process", load.Open(runstone.Appended)}
 
 var peers = []peer{
-	{"sqlite-wal", "MLflow's schema, WAL + NORMAL: a batch survives the process", openSQLite("WAL", "NORMAL")},
 	{"badger", "a key for each point, default options: a batch survives the process", openBadger(false)},
 	{"pebble", "a key for each point, NoSync: a batch may be lost with the process", openPebble(pebble.NoSync)},
 	{"prometheus", "tsdb; keeps no step; a batch survives the process; its log is dropped before bytes are counted", openPrometheus},
@@ -62,6 +61,7 @@ var peers = []peer{
 	{"duckdb", "a row for each point by its appender, in the order of logging; a batch is in its log", openDuckDB(false)},
 	{"duckdb-sorted", "the same, and the table written anew by series at the end", openDuckDB(true)},
 	{"parquet", "one file, delta integers, split floats, zstd; all points in memory until close", openParquet},
+	{"sqlite-wal", "MLflow's schema, WAL + NORMAL: a batch survives the process", openSQLite("WAL", "NORMAL")},
 }
 
 // measureShape measures a database with the shape of a table.
@@ -79,27 +79,30 @@ func contendersOf(list []peer, shape func(spec) load.Shape) (out []contender) {
 	return out
 }
 
+// Limits come right behind Runstone: disks change their minds within minutes.
+
 func pointsContenders(spec) []contender {
 	list := contendersOf([]peer{
 		runstoneAppended,
 		{"runstone-synced", "Synced: a batch survives power loss", load.Open(runstone.Synced)},
 	}, pointsShape)
-	list = append(list, contender{"runstone-tmpfs", "Appended, with its files in memory: all of Runstone but the disk", onTmpfs})
-	list = append(list, contendersOf([]peer{
+	list = append(list,
+		contender{"limit-fdatasync", "as many bytes as Runstone's journal takes appended to a file, one write and one fdatasync a batch", rawFile(true)},
+		contender{"limit-append", "the same without fdatasync", rawFile(false)},
+		contender{"limit-workload", "making the points and nothing else", workloadAlone},
+		contender{"limit-scan", "reading and bucketing one series from a file of plain columns, 24 bytes a point", scanFile(pointsShape)},
+		contender{"runstone-tmpfs", "Appended, with its files in memory: all of Runstone but the disk", onTmpfs},
+	)
+	list = append(list, contendersOf(peers, pointsShape)...)
+	return append(list, contendersOf([]peer{
 		{"sqlite-delete", "MLflow's schema and default, DELETE + FULL: a batch survives power loss", openSQLite("DELETE", "FULL")},
 	}, pointsShape)...)
-	list = append(list, contendersOf(peers, pointsShape)...)
-	return append(list,
-		contender{"limit-workload", "making the points and nothing else", workloadAlone},
-		contender{"limit-append", "as many bytes as Runstone's journal takes appended to a file, one write a batch", rawFile(false)},
-		contender{"limit-fdatasync", "the same with fdatasync after each batch", rawFile(true)},
-		contender{"limit-scan", "reading and bucketing one series from a file of plain columns, 24 bytes a point", scanFile(pointsShape)},
-	)
 }
 
 func seriesContenders(spec) []contender {
-	list := contendersOf(append([]peer{runstoneAppended}, peers...), seriesShape)
-	return append(list, contender{"limit-scan", "reading and bucketing it from a file of plain columns, 24 bytes a point", scanFile(seriesShape)})
+	list := contendersOf([]peer{runstoneAppended}, seriesShape)
+	list = append(list, contender{"limit-scan", "reading and bucketing it from a file of plain columns, 24 bytes a point", scanFile(seriesShape)})
+	return append(list, contendersOf(peers, seriesShape)...)
 }
 
 // tmpfs is where Linux keeps files in memory.

@@ -19,12 +19,12 @@ const writers = 64
 func writersContenders(spec) []contender {
 	return []contender{
 		{"runstone", "Synced, a run for each writer", measureWriters(load.Open(runstone.Synced), writers)},
-		{"sqlite-wal", "MLflow's schema, WAL + FULL, one connection behind a lock", measureWriters(openSQLite("WAL", "FULL"), writers)},
-		{"badger", "a key for each point, SyncWrites", measureWriters(openBadger(true), writers)},
-		{"pebble", "a key for each point, Sync", measureWriters(openPebble(pebble.Sync), writers)},
 		{"limit-group", "one goroutine appends what all have handed in and calls fdatasync for all; as many bytes a point as the journal takes", groupCommit},
 		{"runstone-one", "one writer alone", measureWriters(load.Open(runstone.Synced), 1)},
 		{"limit-one", "one goroutine appends as many bytes and calls fdatasync", oneCommit},
+		{"sqlite-wal", "MLflow's schema, WAL + FULL, one connection behind a lock", measureWriters(openSQLite("WAL", "FULL"), writers)},
+		{"badger", "a key for each point, SyncWrites", measureWriters(openBadger(true), writers)},
+		{"pebble", "a key for each point, Sync", measureWriters(openPebble(pebble.Sync), writers)},
 	}
 }
 
