@@ -3,6 +3,7 @@ package load
 import (
 	"bufio"
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -29,10 +30,11 @@ const corpusHead = "series,step,timestamp_ms,value"
 //
 // and each other line a point. A blank time is 0, as in sources that kept none.
 //
-// The run is logged as its training loop would have done it: points of one step
-// and time are values of one call, each call is a batch, and the calls come in
-// order of time, then step. A series with several points of one step and time
-// takes that many calls. A name that a metric cannot have is replaced.
+// The run is logged as its training loop would have done it: series that have
+// the same steps and times from beginning to end are values of the same calls,
+// other series have calls of their own. Each call is a batch of one step, and
+// the calls come in order of time, then step. A name that a metric cannot have
+// is replaced.
 //
 // Reading is timed on the longest series. Errors: [ErrCorpus] and those of the
 // file system.
@@ -163,37 +165,37 @@ func parseCurvePoint(text string) (name string, p curvePoint, err error) {
 }
 
 // calls puts the points of a run into the calls that logged them.
-func calls(series []*realCurve) []runstone.Columns {
-	type call struct {
-		time, step int64
-		again      int // how many calls of this time and step come before it
-	}
-	values := map[call]*runstone.Columns{}
-	var order []call
+func calls(series []*realCurve) (out []runstone.Columns) {
+	var clocks [][]*realCurve // series that share their steps and times
+	index := map[string]int{}
 	for _, s := range series {
-		var last call
-		for i, p := range s.points {
-			c := call{time: p.time, step: p.step}
-			if i > 0 && c.time == last.time && c.step == last.step {
-				c.again = last.again + 1
+		var clock []byte
+		for _, p := range s.points {
+			clock = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(clock, uint64(p.step)), uint64(p.time))
+		}
+		i, ok := index[string(clock)]
+		if !ok {
+			i = len(clocks)
+			index[string(clock)] = i
+			clocks = append(clocks, nil)
+		}
+		clocks[i] = append(clocks[i], s)
+	}
+	for _, together := range clocks {
+		var names []string
+		for _, s := range together {
+			names = append(names, s.name)
+		}
+		for i, p := range together[0].points {
+			c := runstone.Columns{Names: names, Steps: []int64{p.step}, Times: []int64{p.time}}
+			for _, s := range together {
+				c.Values = append(c.Values, []float64{s.points[i].value})
 			}
-			last = c
-			cols := values[c]
-			if cols == nil {
-				cols = &runstone.Columns{Steps: []int64{c.step}, Times: []int64{c.time}}
-				values[c] = cols
-				order = append(order, c)
-			}
-			cols.Names = append(cols.Names, s.name)
-			cols.Values = append(cols.Values, []float64{p.value})
+			out = append(out, c)
 		}
 	}
-	slices.SortFunc(order, func(a, b call) int {
-		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.step, b.step), cmp.Compare(a.again, b.again))
+	slices.SortStableFunc(out, func(a, b runstone.Columns) int {
+		return cmp.Or(cmp.Compare(a.Times[0], b.Times[0]), cmp.Compare(a.Steps[0], b.Steps[0]))
 	})
-	out := make([]runstone.Columns, len(order))
-	for i, c := range order {
-		out[i] = *values[c]
-	}
 	return out
 }

@@ -149,7 +149,8 @@ func TestCorpusIsLoggedAsATrainingLoopDoes(t *testing.T) {
 	dir := t.TempDir()
 	writeCurves(t, dir, "a.csv",
 		"loss,0,1000,2.5", "loss,1,1010,NaN", "loss,2,1020,0.5", "loss,2,1020,0.25",
-		"val=1,2,1020,7", "acc,0,1000,0.125")
+		"val=1,2,1020,7", "acc,0,1000,0.125",
+		"norm,2,1020,9", "norm,0,1000,8", "norm,1,1010,7", "norm,2,1020,6")
 	writeCurves(t, dir, "b.csv", "loss,20,,1\r", "loss,10,,2\r", "", "")
 	_, err := ReadCorpus(dir)
 	require.ErrorIs(t, err, ErrCorpus, "a line without a point")
@@ -157,7 +158,7 @@ func TestCorpusIsLoggedAsATrainingLoopDoes(t *testing.T) {
 	writeCurves(t, dir, "b.csv", "loss,20,,1\r", "loss,10,,2\r")
 	w, err := ReadCorpus(dir)
 	require.NoError(t, err)
-	require.Equal(t, 8, w.Points)
+	require.Equal(t, 12, w.Points)
 	require.Equal(t, Series{Run: 0, Metric: "loss", Points: 4, Steps: 3}, w.Probe)
 
 	var got []string
@@ -169,7 +170,7 @@ func TestCorpusIsLoggedAsATrainingLoopDoes(t *testing.T) {
 		require.Len(t, c.Steps, 1)
 		got = append(got, strings.Join(c.Names, "+"))
 	}
-	require.Equal(t, []string{"loss+acc", "loss", "loss+series 1", "loss"}, got)
+	require.Equal(t, []string{"loss+norm", "acc", "loss+norm", "loss+norm", "loss+norm", "series 1"}, got)
 
 	first, _ := w.Source(1).Next()
 	require.Equal(t, runstone.Columns{Names: []string{"loss"}, Steps: []int64{10}, Times: []int64{0}, Values: [][]float64{{2}}}, first)

@@ -24,8 +24,8 @@ print what that took. Nothing of it touches your own database.
   writers  64 goroutines log single points and wait until each is durable
   corpus   real curves: each CSV file of --corpus is a run
 
-Files of curves have the first line series,step,timestamp_ms,value; points of one
-step and time are logged together.
+Files of curves have the first line series,step,timestamp_ms,value; series that
+have the same steps and times are logged together, one step a call.
 
 With --json: points, append_s, append_cpu_s, close_s, close_cpu_s, bytes,
 table_bytes, peak_bytes, reopen_ms, read_ms, downsample_ms and client_ms; with
