@@ -114,15 +114,9 @@ func run(args []string) (err error) {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
 		r.head(t, s, contenders)
-		var lines []line
-		for _, c := range contenders {
-			l := line{name: c.name, load: loadAverage()}
-			l.outcome, l.err = inChildren(ctx, t.name+"/"+c.name, *dir, s, *limit, *repeat)
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			lines = append(lines, l)
-			t.row(&r, l)
+		lines, err := rounds(ctx, &r, t, contenders, s, *dir, *limit, *repeat)
+		if err != nil {
+			return err
 		}
 		if t.ratios != nil {
 			t.ratios(&r, lines)
@@ -183,19 +177,35 @@ func measureHere(path, dir string, s spec) error {
 	return json.NewEncoder(os.Stdout).Encode(o)
 }
 
-// inChildren measures a contender several times, if it is fast enough for it.
-func inChildren(ctx context.Context, path, dir string, s spec, limit time.Duration, repeat int) (best *outcome, err error) {
-	began := time.Now()
-	for i := range repeat {
-		o, err := inChild(ctx, path, dir, s, limit)
-		if err != nil {
-			return nil, err
-		}
-		if best = o.best(best); i == 0 && time.Since(began) > time.Minute {
-			break
+// rounds measures the contenders of a table in turn, several times over, and
+// prints their rows after the last round.
+func rounds(ctx context.Context, r *report, t table, contenders []contender, s spec, dir string, limit time.Duration, repeat int) ([]line, error) {
+	lines, slow := make([]line, len(contenders)), make([]bool, len(contenders))
+	for round := range repeat {
+		for i, c := range contenders {
+			l := &lines[i]
+			if round == 0 {
+				*l = line{name: c.name, load: loadAverage()}
+			}
+			if l.err == nil && !slow[i] {
+				began := time.Now()
+				var o *outcome
+				if o, l.err = inChild(ctx, t.name+"/"+c.name, dir, s, limit); l.err == nil {
+					l.outcome = o.best(l.outcome)
+				} else {
+					l.outcome = nil
+				}
+				slow[i] = time.Since(began) > time.Minute
+			}
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			if round == repeat-1 {
+				t.row(r, *l)
+			}
 		}
 	}
-	return best, nil
+	return lines, nil
 }
 
 // inChild measures a contender in a new process and a new directory.
