@@ -5,6 +5,7 @@ GO        ?= go
 PYTHON    ?= python3
 FUZZTIME  ?= 10s
 BENCH     ?= .
+POINTS    ?= 10000000
 PORT      ?= 5000
 
 TOOL      := $(GO) tool -modfile=tools/go.mod
@@ -14,7 +15,7 @@ PACKAGES  := ./...
 
 .DEFAULT_GOAL := help
 .PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 \
-        race fuzz torture bench bench-check bench-trend peers clean
+        race fuzz torture bench bench-check bench-trend peers test-peers clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,8 +95,12 @@ bench-trend: build ## where the kept benchmarks changed
 	bin/runstone bench log -q -d $(BENCHDB) $(HISTORY)/*.txt >/dev/null
 	bin/runstone bench trend -d $(BENCHDB)
 
-peers: ## Runstone beside SQLite under 10 million points (needs a C compiler; minutes)
-	cd bench/peers && CGO_ENABLED=1 $(GO) run . -points 10000000
+# The first build takes minutes: DuckDB comes as a library of hundreds of MB.
+peers: ## Runstone beside other databases under 10 million points (needs a C compiler; minutes)
+	cd bench/peers && CGO_ENABLED=1 $(GO) run . -points $(POINTS)
+
+test-peers: ## the tests of that program: each database keeps every point
+	cd bench/peers && CGO_ENABLED=1 $(GO) test .
 
 clean: ## remove what was built; data and environments stay
 	rm -rf bin

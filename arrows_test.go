@@ -38,7 +38,7 @@ var arrows = map[string][]string{
 	".":              {"artifact", "index", "internal/record", "internal/tuple", "lineage", "query", "store"},
 	"server":         {".", "artifact", "lineage", "query", "store"},
 	"bench":          {".", "artifact"},
-	"cmd/runstone":   {".", "artifact", "bench", "lineage", "query", "server", "store"},
+	"cmd/runstone":   {".", "artifact", "bench", "bench/load", "lineage", "query", "server", "store"},
 	"bench/load":     {"."},
 	"examples/train": {"."},
 }

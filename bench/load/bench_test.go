@@ -1,22 +1,70 @@
 package load
 
 import (
+	"os"
 	"testing"
 
 	"github.com/runstonedb/runstone"
 )
 
-func BenchmarkIngest100k(b *testing.B)       { benchmark(b, runstone.Appended, 100_000) }
-func BenchmarkIngest1M(b *testing.B)         { benchmark(b, runstone.Appended, 1_000_000) }
-func BenchmarkIngest1MSynced(b *testing.B)   { benchmark(b, runstone.Synced, 1_000_000) }
-func BenchmarkIngest100kSynced(b *testing.B) { benchmark(b, runstone.Synced, 100_000) }
+func BenchmarkPoints100k(b *testing.B)       { benchmark(b, runstone.Appended, Sized(100_000)) }
+func BenchmarkPoints1M(b *testing.B)         { benchmark(b, runstone.Appended, Sized(1_000_000)) }
+func BenchmarkPoints10M(b *testing.B)        { benchmark(b, runstone.Appended, Full) }
+func BenchmarkPoints1MSynced(b *testing.B)   { benchmark(b, runstone.Synced, Sized(1_000_000)) }
+func BenchmarkPoints100kSynced(b *testing.B) { benchmark(b, runstone.Synced, Sized(100_000)) }
+func BenchmarkSeries1M(b *testing.B)         { benchmark(b, runstone.Appended, OneSeries(1_000_000)) }
+func BenchmarkShort100k(b *testing.B)        { benchmark(b, runstone.Appended, Short(100_000)) }
 
-// benchmark runs whole workloads; an op is one, from the first batch to Close.
-func benchmark(b *testing.B, d runstone.Durability, points int) {
+// BenchmarkSpread puts a million points into few and into many series.
+func BenchmarkSpread(b *testing.B) {
+	for name, series := range map[string]int{"10": 10, "1k": 1000, "10k": 10_000} {
+		b.Run(name, func(b *testing.B) { benchmark(b, runstone.Appended, Spread(1_000_000, series)) })
+	}
+}
+
+// BenchmarkCorpus logs the real curves in the folder that RUNSTONE_CORPUS names.
+func BenchmarkCorpus(b *testing.B) {
+	dir := os.Getenv("RUNSTONE_CORPUS")
+	if dir == "" {
+		b.Skip("RUNSTONE_CORPUS names no folder of curves")
+	}
+	w, err := ReadCorpus(dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	benchmarkWorkload(b, runstone.Appended, w)
+}
+
+// BenchmarkWriters lets 64 goroutines wait for durable points; an op is a point.
+func BenchmarkWriters(b *testing.B) {
+	e, err := Open(runstone.Synced)(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	r, err := MeasureWriters(ctx, e, Writers{Writers: 64, Points: max(64, b.N)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(r.Rate(), "points/s")
+	b.ReportMetric(float64(r.P50.Microseconds()), "p50-µs")
+	b.ReportMetric(float64(r.P99.Microseconds()), "p99-µs")
+	if err := e.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func benchmark(b *testing.B, d runstone.Durability, shape Shape) {
+	benchmarkWorkload(b, d, shape.Workload())
+}
+
+// benchmarkWorkload runs whole workloads; an op is one, from the first batch to
+// Close.
+func benchmarkWorkload(b *testing.B, d runstone.Durability, w Workload) {
 	b.ReportAllocs()
 	var last *Result
 	for b.Loop() {
-		r, err := Measure(ctx, Open(d), b.TempDir(), Sized(points))
+		r, err := Measure(ctx, Open(d), b.TempDir(), w)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -24,19 +72,20 @@ func benchmark(b *testing.B, d runstone.Durability, points int) {
 	}
 	b.ReportMetric(last.Rate()/1e6, "Mpoints/s")
 	b.ReportMetric(last.PerPoint(), "B/point")
+	b.ReportMetric(float64(last.Tables)/float64(last.Points), "table-B/point")
 	b.ReportMetric(float64(last.Close.Microseconds())/1000, "close-ms")
 	b.ReportMetric(float64(last.Reopen.Microseconds())/1000, "reopen-ms")
 	b.ReportMetric(float64(last.Read.Microseconds()), "read-µs")
 	b.ReportMetric(float64(last.Downsample.Microseconds()), "downsample-µs")
 }
 
-// BenchmarkSource is what of the other benchmarks the workload itself costs.
-func BenchmarkSource(b *testing.B) {
+// BenchmarkGenerator is what of the other benchmarks the workload itself costs.
+func BenchmarkGenerator(b *testing.B) {
 	b.ReportAllocs()
-	s := NewSource(Full, 0)
+	s := NewGenerator(Full, 0)
 	for b.Loop() {
 		if _, ok := s.Next(); !ok {
-			s = NewSource(Full, 0)
+			s = NewGenerator(Full, 0)
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/point")

@@ -26,6 +26,44 @@ type Run interface {
 	ID() string
 	// Append logs a batch and returns when it is acknowledged.
 	Append(ctx context.Context, c runstone.Columns) error
+	// End says that no more points come.
+	End(ctx context.Context) error
+}
+
+// Rounder is an [Engine] that does not keep values bit for bit: what it gives
+// back is off by at most Rounding times the value.
+type Rounder interface{ Rounding() float64 }
+
+// Sizer is an [Engine] that knows how many bytes of its files are its tables,
+// metric blocks among them, without logs and what else there is.
+type Sizer interface {
+	TableBytes(ctx context.Context) (int64, error)
+}
+
+// Series names one series of a workload and says how long it is.
+type Series struct {
+	Run    int // number of the run, from 0
+	Metric string
+	Points int
+	Steps  int // all steps are below it
+}
+
+// Source gives the points of one run, batch by batch.
+type Source interface {
+	// Next returns the next batch, valid until the call after it, and false when
+	// there is none.
+	Next() (runstone.Columns, bool)
+}
+
+// Workload is what is logged.
+type Workload struct {
+	Runs   int
+	Points int
+	Source func(run int) Source // of run number run, from 0
+	Probe  Series               // what reading is timed on
+	// Progress hears of the points logged so far, after each batch; nil is
+	// nobody.
+	Progress func(points int)
 }
 
 // OpenFunc opens the database in a directory and makes it if it is not there.
@@ -50,7 +88,16 @@ func (e *embedded) StartRun(ctx context.Context, name string) (Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return run, nil
+	return embeddedRun{run}, nil
+}
+
+type embeddedRun struct{ *runstone.Run }
+
+func (r embeddedRun) End(ctx context.Context) error { return r.Run.End(ctx, runstone.Finished) }
+
+func (e *embedded) TableBytes(ctx context.Context) (int64, error) {
+	st, err := e.db.Stats(ctx)
+	return st.Tables, err
 }
 
 func (e *embedded) Points(ctx context.Context, run, metric string, fn func(steps, times []int64, values []float64) error) error {

@@ -24,7 +24,7 @@ func TestSourceIsDeterministicAndOfItsShape(t *testing.T) {
 		{Runs: 1, Metrics: 3, Steps: 50, Batch: 1},
 		{Runs: 1, Metrics: 23, Steps: 7, Batch: 100},
 	} {
-		a, b, other := NewSource(shape, 0), NewSource(shape, 0), NewSource(shape, 1)
+		a, b, other := NewGenerator(shape, 0), NewGenerator(shape, 0), NewGenerator(shape, 1)
 		steps, last := 0, int64(0)
 		for {
 			x, ok := a.Next()
@@ -53,7 +53,7 @@ func TestSourceIsDeterministicAndOfItsShape(t *testing.T) {
 // The kinds of number decide what a codec can do: they are part of the workload.
 func TestMetricsAreOfTheKindsTheyClaim(t *testing.T) {
 	shape := Shape{Runs: 1, Metrics: 10, Steps: 20_000, Batch: 200_000}
-	c, ok := NewSource(shape, 3).Next()
+	c, ok := NewGenerator(shape, 3).Next()
 	require.True(t, ok)
 	whole := func(v float64) bool { return v == math.Trunc(v) }
 	is := map[string]func(float64) bool{
@@ -105,7 +105,7 @@ func TestRoundTrip(t *testing.T) {
 				dir := t.TempDir()
 				e, err := Open(d)(dir)
 				require.NoError(t, err)
-				ids, err := Ingest(ctx, e, shape)
+				ids, err := Ingest(ctx, e, shape.Workload())
 				require.NoError(t, err)
 				require.Len(t, ids, shape.Runs)
 				checkAll(t, e, ids, shape)
@@ -123,7 +123,7 @@ func checkAll(t *testing.T, e Engine, ids []string, shape Shape) {
 	t.Helper()
 	for run, id := range ids {
 		for column := range shape.Metrics {
-			require.NoError(t, CheckSeries(ctx, e, id, shape, run, column))
+			require.NoError(t, CheckSeries(ctx, e, id, shape.Workload(), run, shape.Names()[column]))
 		}
 	}
 }
@@ -132,20 +132,20 @@ func TestCheckSeriesSeesDifferences(t *testing.T) {
 	shape := Shape{Runs: 2, Metrics: 10, Steps: 250, Batch: 1000}
 	e, err := Open(runstone.Appended)(t.TempDir())
 	require.NoError(t, err)
-	ids, err := Ingest(ctx, e, shape)
+	ids, err := Ingest(ctx, e, shape.Workload())
 	require.NoError(t, err)
-	require.ErrorContains(t, CheckSeries(ctx, e, ids[0], shape, 1, 0), "logged")
+	require.ErrorContains(t, CheckSeries(ctx, e, ids[0], shape.Workload(), 1, shape.Names()[0]), "logged")
 	longer, shorter := shape, shape
 	longer.Steps, shorter.Steps = 251, 249
 	// The curves depend on the number of steps; the GPU's temperature does not.
-	require.ErrorContains(t, CheckSeries(ctx, e, ids[0], longer, 0, 8), "step 250 is missing")
-	require.ErrorContains(t, CheckSeries(ctx, e, ids[0], shorter, 0, 8), "more points")
+	require.ErrorContains(t, CheckSeries(ctx, e, ids[0], longer.Workload(), 0, shape.Names()[8]), "step 250 is missing")
+	require.ErrorContains(t, CheckSeries(ctx, e, ids[0], shorter.Workload(), 0, shape.Names()[8]), "more points")
 	require.NoError(t, e.Close())
 }
 
 func TestMeasure(t *testing.T) {
 	shape := Sized(100_000)
-	r, err := Measure(ctx, Open(runstone.Appended), t.TempDir(), shape)
+	r, err := Measure(ctx, Open(runstone.Appended), t.TempDir(), shape.Workload())
 	require.NoError(t, err)
 	require.Equal(t, 100_000, r.Points)
 	require.Positive(t, r.Append)

@@ -20,8 +20,13 @@
 // Steps count from 0. Times are Unix ms about 250 apart with a normal jitter of
 // 4 ms. Everything comes from a seed: the same shape gives the same bits.
 //
+// Other shapes put the same kinds of number elsewhere: [OneSeries] into one long
+// series, [Short] into very many short ones, [Spread] as many points into as many
+// series as one likes. [ReadCorpus] brings real curves from files instead.
+//
 // [Measure] drives any database that fits [Engine]; [Open] is the one for the
-// embedded Runstone.
+// embedded Runstone. [MeasureWriters] is another load: many goroutines that
+// each wait for a point to be durable before they log the next.
 package load
 
 import (
@@ -47,11 +52,36 @@ func Sized(points int) Shape {
 	return Shape{Runs: 10, Metrics: 10, Steps: max(1, points/100), Batch: 1000}
 }
 
+// OneSeries returns the shape of one run with one metric, 1,000 points a batch.
+func OneSeries(points int) Shape { return Shape{Runs: 1, Metrics: 1, Steps: points, Batch: 1000} }
+
+// Short returns the shape of many short series: runs of ten metrics and ten
+// steps, each run in one batch.
+func Short(points int) Shape {
+	return Shape{Runs: max(1, points/100), Metrics: 10, Steps: 10, Batch: 100}
+}
+
+// Spread returns the shape of about so many points in so many series, ten in
+// each run; series is a multiple of ten.
+func Spread(points, series int) Shape {
+	return Shape{Runs: max(1, series/10), Metrics: 10, Steps: max(1, points/series), Batch: 1000}
+}
+
 // Points returns the number of points in all.
 func (s Shape) Points() int { return s.Runs * s.Metrics * s.Steps }
 
+// Workload returns the points of the shape. Reading is timed on the first
+// metric of the run in the middle.
+func (s Shape) Workload() Workload {
+	return Workload{
+		Runs: s.Runs, Points: s.Points(),
+		Source: func(run int) Source { return NewGenerator(s, run) },
+		Probe:  Series{Run: s.Runs / 2, Metric: s.Names()[0], Points: s.Steps, Steps: s.Steps},
+	}
+}
+
 // batchSteps returns the number of steps in a full batch.
-func (s Shape) batchSteps() int { return max(1, s.Batch/s.Metrics) }
+func (s Shape) batchSteps() int { return max(1, min(s.Steps, s.Batch/s.Metrics)) }
 
 // Names returns the names of the metrics, by column.
 func (s Shape) Names() []string {
@@ -70,8 +100,8 @@ var kinds = [...]string{
 	"train/accuracy", "val/loss", "gpu/util", "gpu/temp", "gpu/memory",
 }
 
-// Source makes the points of one run, batch by batch.
-type Source struct {
+// Generator makes the points of one run of a shape, batch by batch.
+type Generator struct {
 	shape Shape
 	steps int // made so far
 	time  int64
@@ -81,10 +111,10 @@ type Source struct {
 	space [][]float64
 }
 
-// NewSource returns the points of run number run, which counts from 0.
-func NewSource(shape Shape, run int) *Source {
+// NewGenerator returns the points of run number run, which counts from 0.
+func NewGenerator(shape Shape, run int) *Generator {
 	n := shape.batchSteps()
-	s := &Source{
+	s := &Generator{
 		shape: shape,
 		time:  1_760_000_000_000 + int64(run)*1_234_567,
 		rng:   random(uint64(run+1) * 0x9e3779b97f4a7c15),
@@ -106,7 +136,7 @@ func NewSource(shape Shape, run int) *Source {
 
 // Next returns the next batch, valid until the call after it, and false when
 // there is none.
-func (s *Source) Next() (runstone.Columns, bool) {
+func (s *Generator) Next() (runstone.Columns, bool) {
 	n := min(s.shape.batchSteps(), s.shape.Steps-s.steps)
 	if n <= 0 {
 		return runstone.Columns{}, false

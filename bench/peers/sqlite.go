@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 
 	_ "github.com/mattn/go-sqlite3" // the driver named sqlite3
 
@@ -53,7 +54,8 @@ CREATE INDEX IF NOT EXISTS index_latest_metrics_run_uuid ON latest_metrics (run_
 // reads the latest values of the metrics in the batch, and replaces those that
 // the batch supersedes. What MLflow does beside that (finding the run, checking
 // params, Python) is left out, and statements are prepared once, all in favour
-// of SQLite. The workload has no NaN, so is_nan is always 0.
+// of SQLite. The workload has no NaN, so is_nan is always 0. Goroutines that log
+// at once wait for a lock of Go's: SQLite's own waiting is slower.
 func openSQLite(journal, synchronous string) load.OpenFunc {
 	return func(dir string) (load.Engine, error) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -77,6 +79,7 @@ func openSQLite(journal, synchronous string) load.OpenFunc {
 }
 
 type sqlite struct {
+	mu   sync.Mutex // one writer after the other, as SQLite wants it
 	db   *sql.DB
 	conn *sql.Conn
 	runs int
@@ -123,7 +126,11 @@ type sqliteRun struct {
 
 func (r *sqliteRun) ID() string { return r.id }
 
+func (r *sqliteRun) End(context.Context) error { return nil }
+
 func (r *sqliteRun) Append(ctx context.Context, c runstone.Columns) error {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
 	if _, err := r.s.conn.ExecContext(ctx, "BEGIN"); err != nil {
 		return err
 	}
@@ -214,26 +221,7 @@ func (s *sqlite) Points(ctx context.Context, run, metric string, fn func(steps, 
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	const piece = 4096
-	steps, times, values := make([]int64, 0, piece), make([]int64, 0, piece), make([]float64, 0, piece)
-	for rows.Next() {
-		var p point
-		if err := rows.Scan(&p.step, &p.time, &p.value); err != nil {
-			return err
-		}
-		steps, times, values = append(steps, p.step), append(times, p.time), append(values, p.value)
-		if len(steps) == piece {
-			if err := fn(steps, times, values); err != nil {
-				return err
-			}
-			steps, times, values = steps[:0], times[:0], values[:0]
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	return fn(steps, times, values)
+	return eachPoint(rows, fn)
 }
 
 func (s *sqlite) Downsample(ctx context.Context, run, metric string, steps, buckets int) (points int64, err error) {
@@ -241,16 +229,7 @@ func (s *sqlite) Downsample(ctx context.Context, run, metric string, steps, buck
 	if err != nil {
 		return 0, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var n int64
-		var low, high float64
-		if err := rows.Scan(&n, &low, &high); err != nil {
-			return 0, err
-		}
-		points += n
-	}
-	return points, rows.Err()
+	return countBuckets(rows)
 }
 
 func (s *sqlite) Close() error {

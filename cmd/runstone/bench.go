@@ -18,8 +18,8 @@ import (
 )
 
 func (a *app) benchCommand() *cobra.Command {
-	return newGroup("bench", "Log, compare and watch Go benchmarks",
-		a.benchLog(), a.benchCompare(), a.benchCheck(), a.benchTrend())
+	return newGroup("bench", "Log, compare and watch Go benchmarks; measure Runstone itself",
+		a.benchLog(), a.benchCompare(), a.benchCheck(), a.benchTrend(), a.newBenchLoadCommand())
 }
 
 // benchSources is how results are named, for help texts.
