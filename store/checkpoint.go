@@ -62,7 +62,7 @@ func (s *Store) checkpoint(ctx context.Context) error {
 	}
 	// Most of the journal is synced before changes have to wait in cut.
 	if s.journal != nil {
-		if err := s.acknowledge(s.journal, s.journal.Written(), Synced); err != nil {
+		if err := s.acknowledge(s.journal, s.journal.End(), Synced); err != nil {
 			return errors.Join(err, next.Close())
 		}
 	}
@@ -111,10 +111,10 @@ func (s *Store) cut(next *journal.Writer) (*checkpoint, error) {
 	defer s.gate.Unlock()
 	c := &checkpoint{number: s.number, writer: s.journal}
 	if s.journal != nil {
-		if err := s.acknowledge(s.journal, s.journal.Written(), Synced); err != nil {
+		if err := s.acknowledge(s.journal, s.journal.End(), Synced); err != nil {
 			return nil, err
 		}
-		s.behind.Store(s.journal.Written())
+		s.behind.Store(s.journal.End())
 	}
 	s.journal, s.number = next, next.Header.Number
 	s.layers.Lock()

@@ -56,7 +56,7 @@ func (s *Store) Update(ctx context.Context, d Durability, fn func(*Tx) error) er
 	if err := s.sealer.admit(ctx); err != nil { // it may bring points
 		return err
 	}
-	w, end, err := s.update(fn)
+	w, end, err := s.update(fn, d)
 	if err != nil || w == nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (s *Store) Update(ctx context.Context, d Durability, fn func(*Tx) error) er
 
 // update returns the journal and the offset to sync, or a nil journal when
 // nothing was written.
-func (s *Store) update(fn func(*Tx) error) (w *journal.Writer, end int64, err error) {
+func (s *Store) update(fn func(*Tx) error, d Durability) (w *journal.Writer, end int64, err error) {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
 	s.updates.Lock()
@@ -90,7 +90,7 @@ func (s *Store) update(fn func(*Tx) error) (w *journal.Writer, end int64, err er
 			return nil, 0, err
 		}
 	}
-	if err := s.append(frameRows, tx.finishRows(), &w, &end); err != nil {
+	if err := s.append(frameRows, tx.finishRows(), d, &w, &end); err != nil {
 		return nil, 0, err
 	}
 	s.layers.Lock()
@@ -102,16 +102,23 @@ func (s *Store) update(fn func(*Tx) error) (w *journal.Writer, end int64, err er
 	return w, end, nil
 }
 
-// append writes a frame to the journal. Called with the gate held shared. A
-// private copy has no journal: its changes live in memory.
-func (s *Store) append(kind byte, frame []byte, w **journal.Writer, end *int64) error {
+// append adds a frame to the journal; the caller acknowledges it at level d.
+// Called with the gate held shared. A private copy has no journal: its changes
+// live in memory.
+func (s *Store) append(kind byte, frame []byte, d Durability, w **journal.Writer, end *int64) error {
 	if s.journal == nil {
 		return nil
 	}
-	if err := s.space.check(int64(len(frame)), s.journal.Written()+s.behind.Load()); err != nil {
+	if err := s.space.check(int64(len(frame)), s.journal.End()+s.behind.Load()); err != nil {
 		return err
 	}
-	at, err := s.journal.Append(kind, frame)
+	var at int64
+	var err error
+	if d == Synced { // one of those who wait for the sync writes for all
+		at, err = s.journal.Queue(kind, frame)
+	} else {
+		at, err = s.journal.Append(kind, frame)
+	}
 	if err != nil {
 		return noSpace(err)
 	}
@@ -151,7 +158,7 @@ func (s *Store) syncNow() error {
 	s.gate.RLock()
 	w := s.journal
 	s.gate.RUnlock()
-	return s.acknowledge(w, w.Written(), Synced)
+	return s.acknowledge(w, w.End(), Synced)
 }
 
 // Room returns ErrNoSpace when writing n bytes beside the database, to its
@@ -160,7 +167,7 @@ func (s *Store) Room(n int64) error {
 	s.gate.RLock()
 	pending := int64(0)
 	if s.journal != nil {
-		pending = s.journal.Written() + s.behind.Load()
+		pending = s.journal.End() + s.behind.Load()
 	}
 	s.gate.RUnlock()
 	return s.space.room(n, pending)

@@ -152,14 +152,14 @@ func (g *group) log(ctx context.Context, d Durability, c columns) error {
 	if err := s.sealer.admit(ctx); err != nil {
 		return err
 	}
-	w, end, err := g.journal(c)
+	w, end, err := g.journal(c, d)
 	if err != nil {
 		return err
 	}
 	return s.acknowledge(w, end, d)
 }
 
-func (g *group) journal(c columns) (w *journal.Writer, end int64, err error) {
+func (g *group) journal(c columns, d Durability) (w *journal.Writer, end int64, err error) {
 	s := g.s
 	s.gate.RLock()
 	defer s.gate.RUnlock()
@@ -172,7 +172,7 @@ func (g *group) journal(c columns) (w *journal.Writer, end int64, err error) {
 	buf := frames.Get().(*[]byte)
 	defer frames.Put(buf)
 	*buf = appendPoints((*buf)[:journal.FrameHeader], g.r.run, g.no, c)
-	if err := s.append(framePoints, *buf, &w, &end); err != nil {
+	if err := s.append(framePoints, *buf, d, &w, &end); err != nil {
 		return nil, 0, err
 	}
 	g.add(c)

@@ -150,7 +150,7 @@ func (b *Inbox) append(ctx context.Context, d Durability, kind byte, frame []byt
 }
 
 // Written returns how many bytes the inbox has taken: it grows with each change.
-func (b *Inbox) Written() int64 { return b.writer.Written() }
+func (b *Inbox) Written() int64 { return b.writer.End() }
 
 // Room returns ErrNoSpace when writing n bytes beside the database, to its
 // artifacts, would come too near to a full disk.
@@ -161,7 +161,7 @@ func (b *Inbox) Sync(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return b.writer.Commit(b.writer.Written())
+	return b.writer.Commit(b.writer.End())
 }
 
 // Close makes everything durable and tells the holder that no more comes.

@@ -69,7 +69,7 @@ func TestViewJournalOfHolder(t *testing.T) {
 	require.NotEqual(t, v.info.Marks[0].Newest, v.info.Marks[1].Newest)
 	for _, m := range v.info.Marks {
 		if m.Newest {
-			require.Equal(t, s.journal.Written(), m.Written)
+			require.Equal(t, s.journal.End(), m.Written)
 			require.EqualValues(t, journal.FirstFrame, m.Synced)
 		}
 	}
@@ -91,7 +91,7 @@ func TestViewJournalOfHolder(t *testing.T) {
 			require.Equal(t, v.frames[i-1].Offset+v.frames[i-1].Bytes, f.Offset)
 		}
 	}
-	require.Equal(t, JournalEnd{Offset: s.journal.Written(), Reason: JournalWhole}, v.end)
+	require.Equal(t, JournalEnd{Offset: s.journal.End(), Reason: JournalWhole}, v.end)
 
 	for _, name := range []string{"1", "0000000000000001.log", journalPath(dir, 1)} {
 		path, err := FindJournal(dir, name)
@@ -126,7 +126,7 @@ func TestViewJournalWithRoom(t *testing.T) {
 	v := viewJournal(t, journalPath(dir, 1))
 	require.Len(t, v.frames, 20)
 	require.Equal(t, JournalWhole, v.end.Reason)
-	require.Equal(t, s.journal.Written(), v.end.Offset)
+	require.Equal(t, s.journal.End(), v.end.Offset)
 	require.Equal(t, v.info.Size-v.end.Offset, v.end.Left)
 	require.Positive(t, v.end.Left)
 

@@ -342,7 +342,7 @@ func (s *Store) finish() error {
 	}
 	err := s.checkpoint(context.Background())
 	if err != nil { // the journal keeps it for the next open
-		err = errors.Join(err, s.journal.Commit(s.journal.Written()))
+		err = errors.Join(err, s.journal.Commit(s.journal.End()))
 	}
 	_ = s.journal.Close()
 	return err

@@ -400,7 +400,7 @@ func (t *tailer) commit(ctx context.Context, f *inboxFile, batch []inboxFrame) e
 			row.Seq = in.seq
 		}
 		return tx.Save(inboxKey(f.r.Header.Writer), 1, row)
-	})
+	}, Appended)
 	if err == nil {
 		f.row = row
 	}

@@ -180,14 +180,58 @@ func TestZerosInFront(t *testing.T) {
 		}
 		info, err := os.Stat(path)
 		require.NoError(t, err)
-		require.Equal(t, exact, info.Size() == w.Written())
-		require.LessOrEqual(t, info.Size(), w.Written()+int64(len(zeros)))
+		require.Equal(t, exact, info.Size() == w.End())
+		require.LessOrEqual(t, info.Size(), w.End()+int64(len(zeros)))
 		require.NoError(t, w.Close())
 		require.NoError(t, r.Close())
 		n, err := read(t, path)
 		require.NoError(t, err)
 		require.Equal(t, 2000, n)
 	}
+}
+
+// TestQueue: queued frames are written in order with what comes next.
+func TestQueue(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.log")
+	w, err := Create(path, Header{})
+	require.NoError(t, err)
+	count := func() int {
+		n, err := read(t, path)
+		require.NoError(t, err)
+		return n
+	}
+	add := func(i int, put func(byte, []byte) (int64, error)) int64 {
+		end, err := put(byte(i%5), frameOf(payloadOf(i)))
+		require.NoError(t, err)
+		require.Equal(t, w.End(), end)
+		return end
+	}
+	add(0, w.Queue)
+	end := add(1, w.Queue)
+	require.Zero(t, count())
+	require.NoError(t, w.Commit(end))
+	require.Equal(t, 2, count())
+	add(2, w.Queue)
+	add(3, w.Append)
+	require.Equal(t, 4, count(), "an append writes what was queued before it")
+	n := 4
+	for ; w.End() < pageSize+2*longQueue; n++ {
+		add(n, w.Queue)
+	}
+	require.Greater(t, count(), n/3, "a long queue is written without a commit")
+	require.NoError(t, w.Commit(w.End()))
+	require.Equal(t, n, count())
+	require.EqualValues(t, n, w.Frames())
+
+	// The file is gone from under it: what was queued is lost, and that is final.
+	add(n, w.Queue)
+	require.NoError(t, w.file.Close())
+	require.Error(t, w.Commit(w.End()))
+	_, err = w.Queue(1, frameOf(nil))
+	require.Error(t, err)
+	_, err = w.Append(1, frameOf(nil))
+	require.Error(t, err)
+	require.Equal(t, n, count())
 }
 
 func TestConcurrentCommit(t *testing.T) {
@@ -215,7 +259,7 @@ func TestConcurrentCommit(t *testing.T) {
 	r, err := OpenReader(path)
 	require.NoError(t, err)
 	defer r.Close()
-	require.Equal(t, w.Written(), r.need)
+	require.Equal(t, w.End(), r.need)
 	seen := map[string]bool{}
 	for {
 		f, err := r.Next()

@@ -19,7 +19,7 @@ func TestReadPage(t *testing.T) {
 	require.Equal(t, w.Header, p.Header)
 	require.Equal(t, [2]bool{true, true}, p.Valid)
 	newest := p.Slots[p.Newest()]
-	require.Equal(t, w.Written(), newest.Written)
+	require.Equal(t, w.End(), newest.Written)
 	require.Greater(t, newest.Counter(), p.Slots[1-p.Newest()].Counter())
 	require.NoError(t, w.Close())
 

@@ -19,6 +19,8 @@ type Writer struct {
 	file    *os.File
 	mark    Mark
 	seq     uint64
+	end     int64  // of the last frame, written or queued
+	queue   []byte // frames that are not written yet
 	slot    [markSize]byte
 	exact   bool // keep no zeros in front of the frames
 	syncs   int
@@ -40,7 +42,7 @@ func Create(path string, h Header) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{Header: h, file: f, durable: pageSize}
+	w := &Writer{Header: h, file: f, durable: pageSize, end: pageSize}
 	w.synced = sync.NewCond(&w.syncMu)
 	w.mark = Mark{Written: pageSize, Durable: pageSize, Boot: BootID(), counter: 1}
 	page := h.page()
@@ -65,37 +67,90 @@ func Create(path string, h Header) (*Writer, error) {
 // the offset to [Writer.Commit] to make it survive power loss. On an error the
 // file is as it was.
 func (w *Writer) Append(kind byte, frame []byte) (int64, error) {
-	payload := len(frame) - FrameHeader
-	if payload < 0 || payload > MaxPayload {
-		return 0, fmt.Errorf("journal: payload of %d bytes, at most %d fit", payload, MaxPayload)
+	if err := seal(frame); err != nil {
+		return 0, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.failed != nil {
 		return 0, w.failed
 	}
-	binary.LittleEndian.PutUint32(frame, uint32(payload))
+	w.number(kind, frame)
+	old, queued := w.mark, len(w.queue) > 0
+	if err := w.write(frame); err != nil {
+		return 0, err
+	}
+	if err := w.writeMark(); err != nil {
+		w.mark = old
+		return 0, w.undo(err, queued)
+	}
+	w.seq++
+	w.end = w.mark.Written
+	return w.end, nil
+}
+
+// Queue is Append for a frame that nobody counts on before it is committed: the
+// next Append or Commit writes it, together with others. A failure to do so is
+// final: every later Append, Queue and Commit fails.
+func (w *Writer) Queue(kind byte, frame []byte) (int64, error) {
+	if err := seal(frame); err != nil {
+		return 0, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed != nil {
+		return 0, w.failed
+	}
+	w.number(kind, frame)
+	w.queue = append(w.queue, frame...)
+	w.seq++
+	w.end += int64(len(frame))
+	if len(w.queue) >= longQueue {
+		return w.end, w.write(nil)
+	}
+	return w.end, nil
+}
+
+// longQueue is the size in bytes from which a queue is written at once.
+const longQueue = 256 << 10
+
+// seal refuses what is no frame.
+func seal(frame []byte) error {
+	if payload := len(frame) - FrameHeader; payload < 0 || payload > MaxPayload {
+		return fmt.Errorf("journal: payload of %d bytes, at most %d fit", payload, MaxPayload)
+	}
+	return nil
+}
+
+// number fills in the header of the next frame. Called with mu held.
+func (w *Writer) number(kind byte, frame []byte) {
+	binary.LittleEndian.PutUint32(frame, uint32(len(frame)-FrameHeader))
 	binary.LittleEndian.PutUint64(frame[8:], w.seq+1)
 	frame[16] = kind
 	binary.LittleEndian.PutUint32(frame[4:], frameSum(frame))
+}
 
-	end := w.mark.Written + int64(len(frame))
-	if _, err := w.file.WriteAt(frame, w.mark.Written); err != nil {
-		return 0, w.undo(err)
+// write puts the queue and then frame into the file. Called with mu held.
+func (w *Writer) write(frame []byte) error {
+	b := frame
+	if len(w.queue) > 0 {
+		w.queue = append(w.queue, frame...)
+		b = w.queue
 	}
-	old := w.mark
-	w.mark.Written = end
-	if err := w.writeMark(); err != nil {
-		w.mark = old
-		return 0, w.undo(err)
+	if _, err := w.file.WriteAt(b, w.mark.Written); err != nil {
+		return w.undo(err, len(w.queue) > 0)
 	}
-	w.seq++
-	if w.syncs >= fewSyncs && !w.exact && end > w.zeroed {
+	w.mark.Written += int64(len(b))
+	if cap(w.queue) > 2*longQueue {
+		w.queue = nil
+	}
+	w.queue = w.queue[:0]
+	if w.syncs >= fewSyncs && !w.exact && w.mark.Written > w.zeroed {
 		// It only makes later syncs quicker: without room it is left out.
-		n, _ := w.file.WriteAt(zeros[:], end)
-		w.zeroed = end + int64(n)
+		n, _ := w.file.WriteAt(zeros[:], w.mark.Written)
+		w.zeroed = w.mark.Written + int64(n)
 	}
-	return end, nil
+	return nil
 }
 
 // zeros are written in front of the frames of a journal that is synced again
@@ -116,11 +171,17 @@ func frameSum(frame []byte) uint32 {
 	return crc32.Update(crc, castagnoli, frame[8:])
 }
 
-// undo cuts off what a failed append may have left. Called with mu held.
-func (w *Writer) undo(cause error) error {
+// undo cuts off what a failed write may have left. If frames of the queue are
+// among it, changes that count as made are lost. Called with mu held.
+func (w *Writer) undo(cause error, queued bool) error {
 	w.zeroed = 0
+	if queued {
+		w.failed = fmt.Errorf("journal: write: %w", cause)
+	}
 	if err := w.file.Truncate(w.mark.Written); err != nil {
 		w.failed = fmt.Errorf("journal: end unknown after a failed write: %w", errors.Join(cause, err))
+	}
+	if w.failed != nil {
 		return w.failed
 	}
 	return fmt.Errorf("journal: append: %w", cause)
@@ -170,13 +231,17 @@ func (w *Writer) Commit(end int64) error {
 
 func (w *Writer) sync() (int64, error) {
 	w.mu.Lock()
-	written, failed := w.mark.Written, w.failed
+	err := w.failed
+	if err == nil && len(w.queue) > 0 {
+		err = w.write(nil)
+	}
+	written := w.mark.Written
 	w.syncs++
 	w.mu.Unlock()
-	if failed != nil {
-		return 0, failed
+	if err != nil {
+		return 0, err
 	}
-	err := syncData(w.file)
+	err = syncData(w.file)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err != nil {
@@ -195,14 +260,14 @@ func (w *Writer) sync() (int64, error) {
 // File returns the journal's file, for a lock on it.
 func (w *Writer) File() *os.File { return w.file }
 
-// Written returns the offset of the end of the last frame.
-func (w *Writer) Written() int64 {
+// End returns the offset of the end of the last frame, written or queued.
+func (w *Writer) End() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.mark.Written
+	return w.end
 }
 
-// Frames returns the number of frames appended.
+// Frames returns the number of frames appended and queued.
 func (w *Writer) Frames() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
