@@ -105,3 +105,15 @@ func BenchmarkEverInRange(b *testing.B) {
 		require.NoError(b, err)
 	}
 }
+
+// BenchmarkSlope1M decodes all blocks of a long curve.
+func BenchmarkSlope1M(b *testing.B) {
+	const n = 1_000_000
+	s := benchGroup(b, n)
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := s.Slope(ctx, []Curve{{1, "a"}}, AllPoints())
+		require.NoError(b, err)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/point")
+}

@@ -26,6 +26,7 @@ type columnRows struct {
 	column     uint16
 	limit      uint32 // rows from here on are not asked for
 	few        bool   // a scan does not pay
+	at         uint32 // row that the scan has reached
 	next       func() (pair, bool)
 	stop       func()
 	err        error // of the scan
@@ -40,6 +41,9 @@ type pair struct {
 // fewRows is how many rows are fetched one by one: beginning a scan costs as
 // much as some fetches.
 const fewRows = 4
+
+// farRows is how many rows a scan passes over: a new one costs about as much.
+const farRows = 32
 
 // newColumnRows returns a reader of about n rows with numbers below limit.
 // Close it.
@@ -89,11 +93,15 @@ func (c *columnRows) value(key []byte, number uint32) ([]byte, error) {
 	if c.few {
 		return c.r.Get(key)
 	}
+	if c.next != nil && number > c.at+farRows {
+		c.close()
+	}
 	if c.next == nil {
 		c.next, c.stop = iter.Pull(c.scan(key))
 	}
 	for {
 		row, ok := c.next()
+		c.at = row.number
 		switch {
 		case c.err != nil:
 			return nil, c.err

@@ -131,6 +131,9 @@ func (x *snapshot) visit(parts []part, r Range, v visitor, cost *Cost, buf *askB
 			return nil
 		}
 	}
+	var of *part
+	var table byte
+	var clocks, values *columnRows
 	for i := range buf.open {
 		if v.done() {
 			return nil
@@ -138,10 +141,17 @@ func (x *snapshot) visit(parts []part, r Range, v visitor, cost *Cost, buf *askB
 		if err := x.ctx.Err(); err != nil {
 			return err
 		}
+		o := &buf.open[i]
+		if o.of != of || o.piece.table != table {
+			of, table = o.of, o.piece.table
+			clocks = x.rowsOf(of.of, table, 0, len(buf.open), buf)
+			values = x.rowsOf(of.of, table, uint16(of.column+1), len(buf.open), buf)
+		}
 		cost.Decoded++
-		if err := x.decode(&buf.open[i], r, v, buf); err != nil {
+		if err := buf.decode(&o.piece, clocks, values); err != nil {
 			return err
 		}
+		v.points(buf.cut(Columns{buf.clock.Steps, buf.clock.Times, buf.values}, r))
 	}
 	return nil
 }
@@ -154,9 +164,9 @@ func (h *held) blocks() int {
 	return int(h.stored)
 }
 
-// rowsOf returns a reader of the rows of a column; visit closes it.
-func (x *snapshot) rowsOf(of *held, table byte, column uint16, buf *askBuffers) *columnRows {
-	limit, n := of.stored, int(of.stored)
+// rowsOf returns a reader of about n rows of a column; visit closes it.
+func (x *snapshot) rowsOf(of *held, table byte, column uint16, n int, buf *askBuffers) *columnRows {
+	limit := of.stored
 	if table == 't' {
 		limit, n = of.number+1, 1
 	}
@@ -179,8 +189,8 @@ func (x *snapshot) zones(p *part, r Range, v visitor, cost *Cost, buf *askBuffer
 		if from == to {
 			continue
 		}
-		clocks := x.rowsOf(of, table, 0, buf)
-		values := x.rowsOf(of, table, uint16(p.column+1), buf)
+		clocks := x.rowsOf(of, table, 0, int(to-from), buf)
+		values := x.rowsOf(of, table, uint16(p.column+1), int(to-from), buf)
 		for number := from; number < to && !v.done(); number++ {
 			body, err := clocks.head(number)
 			if err != nil {
@@ -211,22 +221,13 @@ func (x *snapshot) zones(p *part, r Range, v visitor, cost *Cost, buf *askBuffer
 	return nil
 }
 
-// decode shows the points of a block.
-func (x *snapshot) decode(o *undecided, r Range, v visitor, buf *askBuffers) error {
-	of, number := o.of.of, o.piece.number
-	rows := newColumnRows(x.r, o.piece.table, of.run, of.no, 0, number+1, 1)
-	var err error
-	if buf.clock.Steps, buf.clock.Times, err = rows.clock(number, buf.clock.Steps[:0], buf.clock.Times[:0]); err != nil {
+// decode reads the points of a block.
+func (buf *askBuffers) decode(p *piece, clocks, values *columnRows) (err error) {
+	if buf.clock.Steps, buf.clock.Times, err = clocks.clock(p.number, buf.clock.Steps[:0], buf.clock.Times[:0]); err != nil {
 		return err
 	}
-	buf.columns = append(buf.columns, rows)
-	rows = newColumnRows(x.r, o.piece.table, of.run, of.no, uint16(o.of.column+1), number+1, 1)
-	if buf.values, err = rows.values(number, buf.values[:0], o.piece.n); err != nil {
-		return err
-	}
-	buf.columns = append(buf.columns, rows)
-	v.points(buf.cut(Columns{buf.clock.Steps, buf.clock.Times, buf.values}, r))
-	return nil
+	buf.values, err = values.values(p.number, buf.values[:0], p.n)
+	return err
 }
 
 // cut returns the points of c that are in r.
