@@ -9,9 +9,10 @@
 //	err = run.End(ctx, runstone.Finished)
 //
 // Beyond that: [DB.Search] finds runs by a filter over params, metrics and
-// tags; [DB.Points] and [DB.Downsample] read curves; [Run.LogArtifact] keeps
-// files; RunOptions.Parent nests runs; [DB.RegisterModel] makes versions of a
-// model; a nil *[Run] switches tracking off.
+// tags; [DB.Points] and [DB.Downsample] read curves, [DB.Ever] and its like ask
+// about every step of them; [Run.LogArtifact] keeps files; RunOptions.Parent
+// nests runs; [DB.RegisterModel] makes versions of a model; a nil *[Run]
+// switches tracking off.
 //
 // Any number of processes may open one directory at once. The first holds it;
 // the changes of the others go through inboxes that the holder applies, see

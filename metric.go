@@ -3,7 +3,6 @@ package runstone
 import (
 	"context"
 	"iter"
-	"math"
 
 	"github.com/runstonedb/runstone/store"
 )
@@ -12,12 +11,32 @@ import (
 type Point = store.Point
 
 // PointColumns are points of one metric as columns of one length: Steps, Times
-// (Unix ms) and Values. They are valid until the iterator goes on.
+// (Unix ms) and Values. They are valid until the iterator goes on and must not
+// be changed.
 type PointColumns = store.Columns
 
-// Bucket is what [DB.Downsample] keeps of the points in a range of steps: From
-// and To (steps, both included), Count and NaN (numbers of points), First,
-// Last, Min and Max (points).
+// CurveColumns are points of one of several curves: Curve (its index) and the
+// columns of [PointColumns].
+type CurveColumns = store.CurveColumns
+
+// PointRange is a set of points, by step and by time in Unix ms, both ends
+// included. Begin with [AllPoints] and narrow it:
+// AllPoints().Steps(1000, 2000).
+type PointRange = store.Range
+
+// AllPoints returns the range of every point there can be.
+func AllPoints() PointRange { return store.AllPoints() }
+
+// Curve is all points of a metric of a run, whatever model or dataset they are
+// about.
+type Curve struct {
+	Run    string // its id
+	Metric string
+}
+
+// Bucket is what [DB.Downsample] keeps of points that follow each other by
+// step: Count and NaN (numbers of points), First and Last (points), Min and
+// Max (values, NaN when there is none).
 type Bucket = store.Bucket
 
 // Points iterates over all points of a metric of a run, as columns of some
@@ -26,23 +45,58 @@ type Bucket = store.Bucket
 // metric that was never logged has no points.
 func (db *DB) Points(ctx context.Context, run, metric string) iter.Seq2[PointColumns, error] {
 	return func(yield func(PointColumns, error) bool) {
-		s, done, err := db.reader()
-		if err != nil {
-			yield(PointColumns{}, err)
-			return
-		}
-		defer done()
-		ord, err := existingRun(ctx, s, run)
-		if err != nil {
-			yield(PointColumns{}, err)
-			return
-		}
-		for c, err := range s.Points(ctx, ord, metric) {
-			if !yield(c, err) {
+		for c, err := range db.PointsIn(ctx, []Curve{{run, metric}}, AllPoints()) {
+			if !yield(c.Columns, err) {
 				return
 			}
 		}
 	}
+}
+
+// PointsIn is [DB.Points] for the points in r of several curves, all as they
+// are at one moment. The points of one curve come in order, those of different
+// curves in turns. Blocks of points outside r are not decoded, and what curves
+// share, as metrics that are logged together share their steps and times, is
+// decoded once. [ErrNotFound] for a run, [ErrInvalid] for an empty r.
+func (db *DB) PointsIn(ctx context.Context, curves []Curve, r PointRange) iter.Seq2[CurveColumns, error] {
+	return func(yield func(CurveColumns, error) bool) {
+		err := db.readCurves(ctx, curves, func(s *store.Store, of []store.Curve) error {
+			for c, err := range s.PointsOf(ctx, of, r) {
+				if !yield(c, err) {
+					break
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			yield(CurveColumns{}, err)
+		}
+	}
+}
+
+// readCurves runs fn with the curves as the store knows them.
+func (db *DB) readCurves(ctx context.Context, curves []Curve, fn func(*store.Store, []store.Curve) error) error {
+	s, done, err := db.reader()
+	if err != nil {
+		return err
+	}
+	defer done()
+	of := make([]store.Curve, len(curves))
+	err = s.View(ctx, func(tx *store.Tx) error {
+		for i, c := range curves {
+			of[i].Metric = c.Metric
+			if i > 0 && c.Run == curves[i-1].Run {
+				of[i].Run = of[i-1].Run
+			} else if of[i].Run, _, err = loadRun(tx, c.Run); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return fn(s, of)
 }
 
 // Metrics returns what is known of a run's metrics, in order of their names.
@@ -67,40 +121,30 @@ func existingRun(ctx context.Context, s *store.Store, run string) (ord uint32, e
 	return ord, err
 }
 
-// StepRange is a range of steps, both ends included.
-type StepRange struct{ From, To int64 }
+// Downsample sums up the points of a metric in r, in at most buckets buckets
+// in order of their steps: see [DB.DownsampleAll]. A metric that was never
+// logged has no buckets.
+func (db *DB) Downsample(ctx context.Context, run, metric string, r PointRange, buckets int) ([]Bucket, error) {
+	found, err := db.DownsampleAll(ctx, []Curve{{run, metric}}, r, buckets)
+	if err != nil {
+		return nil, err
+	}
+	return found[0], nil
+}
 
-// AllSteps returns the range of every step there can be.
-func AllSteps() StepRange { return StepRange{math.MinInt64, math.MaxInt64} }
-
-// Downsample divides the metric's steps in the range into at most buckets
-// ranges of one width and returns those that have points: count, first, last,
-// minimum and maximum of each, so that no spike is lost. The range is first
-// narrowed to the steps that the metric has; one that was never logged has no
-// buckets.
-func (db *DB) Downsample(ctx context.Context, run, metric string, r StepRange, buckets int) ([]Bucket, error) {
-	s, done, err := db.reader()
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	ord, err := existingRun(ctx, s, run)
-	if err != nil {
-		return nil, err
-	}
-	sums, err := s.Summaries(ctx, ord)
-	if err != nil {
-		return nil, err
-	}
-	has := StepRange{math.MaxInt64, math.MinInt64}
-	for i := range sums {
-		if m := &sums[i]; m.Metric == metric {
-			has.From, has.To = min(has.From, m.First.Step), max(has.To, m.Latest.Step)
-		}
-	}
-	r.From, r.To = max(r.From, has.From), min(r.To, has.To)
-	if r.From > r.To {
-		return nil, nil
-	}
-	return s.Downsample(ctx, ord, metric, r.From, r.To, buckets)
+// DownsampleAll sums up each curve for a chart, all as they are at one moment.
+// The steps in r that the curves have among them are divided into buckets
+// ranges of one width, and a bucket has the points of one range. Where points
+// are many, 128 or more to a range, some that were stored together may go to
+// the range of the first of them as a whole: so charts of long curves read
+// summaries and no points. Every point is in one bucket, the steps of buckets
+// do not overlap, and all that a bucket says is exact, so that no spike is
+// lost. Ranges without points have no bucket. [ErrNotFound] for a run,
+// [ErrInvalid] for an empty r or buckets that are not 1 to 100,000.
+func (db *DB) DownsampleAll(ctx context.Context, curves []Curve, r PointRange, buckets int) (found [][]Bucket, err error) {
+	err = db.readCurves(ctx, curves, func(s *store.Store, of []store.Curve) error {
+		found, err = s.Downsample(ctx, of, r, buckets)
+		return err
+	})
+	return found, err
 }

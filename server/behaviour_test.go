@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -89,7 +88,7 @@ func TestInterval(t *testing.T) {
 	require.Equal(t, []int{0, 2, 3, 4, 5, 6, 8, 9, 3, 4, 5}, get("max_results=5&run_ids="+run+"&run_ids="+other))
 	require.Equal(t, []int{}, get("run_ids=nope"))
 
-	found, err := b.s.buckets(context.Background(), []string{run, "nope"}, "m", runstone.StepRange{From: math.MinInt64, To: math.MaxInt64}, 8)
+	found, err := b.s.buckets(context.Background(), []string{run, "nope"}, "m", runstone.AllPoints(), 8)
 	require.NoError(t, err)
 	require.Equal(t, number(0), found[0].Value)
 	require.Equal(t, number(9), found[len(found)-1].Value)

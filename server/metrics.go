@@ -14,15 +14,15 @@ import (
 	"github.com/runstonedb/runstone"
 )
 
-// history iterates over the points of a metric as MLflow returns them: by
+// history iterates over the points in r of a metric as MLflow returns them: by
 // time, step and value, no point twice, ±Inf as the largest double. A run that
 // is not there has none.
-func (s *Server) history(ctx context.Context, run, metric string) iter.Seq2[runstone.Point, error] {
+func (s *Server) history(ctx context.Context, run, metric string, r runstone.PointRange) iter.Seq2[runstone.Point, error] {
 	return func(yield func(runstone.Point, error) bool) {
 		var last runstone.Point // the last point that was not NaN
 		var seen, seenNaN bool  // in the points of last's time and step: any, a NaN
 		var nan runstone.Point
-		for c, err := range s.db.Points(ctx, run, metric) {
+		for c, err := range s.db.PointsIn(ctx, []runstone.Curve{{Run: run, Metric: metric}}, r) {
 			if errors.Is(err, runstone.ErrNotFound) {
 				return
 			}
@@ -74,7 +74,7 @@ func (s *Server) writeHistory(ctx context.Context, w io.Writer, run, key string,
 	b := make([]byte, 0, streamPiece+1<<10)
 	b = append(b, '{')
 	next, at := "", 0
-	for p, err := range s.history(ctx, run, key) {
+	for p, err := range s.history(ctx, run, key, runstone.AllPoints()) {
 		if err != nil {
 			return err
 		}
@@ -184,7 +184,7 @@ func (s *Server) bulk(ctx context.Context, a args) ([]byte, error) {
 	slices.Sort(runs)
 	b := []byte(`{"metrics":[`)
 	for _, run := range slices.Compact(runs) {
-		for p, err := range s.history(ctx, run, key) {
+		for p, err := range s.history(ctx, run, key, runstone.AllPoints()) {
 			if err != nil {
 				return nil, err
 			}
@@ -217,12 +217,12 @@ func (s *Server) metricInterval(ctx context.Context, a args) (any, error) {
 	if len(runs) > maxBulkRuns {
 		a.fail(badRequest("GetMetricHistoryBulkInterval request must specify at most %d run_ids. Received %d run_ids. %s", maxBulkRuns, len(runs), seeDocs))
 	}
-	steps := runstone.StepRange{From: a.int("start_step", math.MinInt64), To: a.int("end_step", math.MaxInt64)}
+	steps := runstone.AllPoints().Steps(a.int("start_step", math.MinInt64), a.int("end_step", math.MaxInt64))
 	switch {
 	case a.has("start_step") != a.has("end_step"):
 		a.fail(badRequest("If either start step or end step are specified, both must be specified."))
-	case steps.From > steps.To:
-		a.fail(badRequest("end_step must be greater than start_step. Found start_step=%d and end_step=%d.", steps.From, steps.To))
+	case steps.FromStep > steps.ToStep:
+		a.fail(badRequest("end_step must be greater than start_step. Found start_step=%d and end_step=%d.", steps.FromStep, steps.ToStep))
 	}
 	if err := a.done(); err != nil {
 		return nil, err
@@ -236,7 +236,7 @@ func (s *Server) metricInterval(ctx context.Context, a args) (any, error) {
 
 // interval returns all points of the runs at about limit of their steps, chosen
 // evenly, and at the first and last step of each run.
-func (s *Server) interval(ctx context.Context, runs []string, key string, r runstone.StepRange, limit int) ([]wireMetric, error) {
+func (s *Server) interval(ctx context.Context, runs []string, key string, r runstone.PointRange, limit int) ([]wireMetric, error) {
 	var count int64
 	for _, run := range runs {
 		n, err := s.countPoints(ctx, run, key)
@@ -252,14 +252,12 @@ func (s *Server) interval(ctx context.Context, runs []string, key string, r runs
 	var all, ends []int64
 	for i, run := range runs {
 		var steps []int64
-		for p, err := range s.history(ctx, run, key) {
+		for p, err := range s.history(ctx, run, key, r) {
 			if err != nil {
 				return nil, err
 			}
-			if p.Step >= r.From && p.Step <= r.To {
-				points[i] = append(points[i], p)
-				steps = append(steps, p.Step)
-			}
+			points[i] = append(points[i], p)
+			steps = append(steps, p.Step)
 		}
 		if len(steps) > 0 {
 			slices.Sort(steps)
@@ -309,9 +307,10 @@ func (s *Server) countPoints(ctx context.Context, run, key string) (int64, error
 	return n, err
 }
 
-// buckets is interval for more points than a request should read: each run is
-// divided into ranges of steps, of which the extremes stay.
-func (s *Server) buckets(ctx context.Context, runs []string, key string, r runstone.StepRange, limit int) ([]wireMetric, error) {
+// buckets is interval for more points than a request should read: of ranges of
+// each run's steps the first and last points stay, and beside them the least
+// and the greatest value, whatever step in between they are of.
+func (s *Server) buckets(ctx context.Context, runs []string, key string, r runstone.PointRange, limit int) ([]wireMetric, error) {
 	var out []wireMetric
 	for _, run := range runs {
 		found, err := s.db.Downsample(ctx, run, key, r, max(limit/4, 1))
@@ -322,13 +321,15 @@ func (s *Server) buckets(ctx context.Context, runs []string, key string, r runst
 			return nil, err
 		}
 		for _, b := range found {
-			points := []runstone.Point{b.First, b.Last}
-			if b.NaN < b.Count {
-				points = append(points, b.Min, b.Max)
+			low, high := b.First, b.Last
+			low.Value, high.Value = b.Min, b.Max
+			if b.First.Value > b.Last.Value {
+				low.Value, high.Value = b.Max, b.Min
 			}
-			slices.SortFunc(points, func(a, b runstone.Point) int {
-				return cmp.Or(cmp.Compare(a.Step, b.Step), cmp.Compare(a.Time, b.Time), cmp.Compare(a.Value, b.Value))
-			})
+			points := []runstone.Point{b.First, low, high, b.Last}
+			if b.NaN == b.Count {
+				points = []runstone.Point{b.First, b.Last}
+			}
 			for _, p := range slices.Compact(points) {
 				out = append(out, wireMetric{Key: key, Value: number(p.Value), Time: p.Time, Step: p.Step, Run: run})
 			}

@@ -269,7 +269,7 @@ func (s *Store) dropTails(c *checkpoint) error {
 			st := &c.groups[i]
 			prefix := groupKey('t', st.g.r.run, st.g.no)
 			err := r.Scan(prefix, tuple.End(prefix), false, func(key, _ []byte) bool {
-				number := binary.BigEndian.Uint32(key[len(prefix):])
+				number := binary.BigEndian.Uint32(key[len(prefix)+2:])
 				if number != st.state.TailNumber || st.state.Tail == 0 {
 					old = append(old, append([]byte(nil), key...))
 				}

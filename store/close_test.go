@@ -181,16 +181,18 @@ func TestDownsampleExtremes(t *testing.T) {
 	require.NoError(t, err)
 	steps := []int64{math.MinInt64, 0, math.MaxInt64}
 	require.NoError(t, g[0].Append(ctx, Appended, steps, []int64{1, 2, 3}, [][]float64{{1, 2, 3}}))
+	all := []Curve{{7, "m"}}
 	for _, n := range []int{1, 2, 3, 1000} {
-		buckets, err := s.Downsample(ctx, 7, "m", math.MinInt64, math.MaxInt64, n)
+		found, err := s.Downsample(ctx, all, AllPoints(), n)
 		require.NoError(t, err)
+		buckets := found[0]
 		require.Len(t, buckets, min(n, 3))
-		require.Equal(t, int64(math.MinInt64), buckets[0].From)
-		require.Equal(t, int64(math.MaxInt64), buckets[len(buckets)-1].To)
+		require.Equal(t, int64(math.MinInt64), buckets[0].First.Step)
+		require.Equal(t, int64(math.MaxInt64), buckets[len(buckets)-1].Last.Step)
 	}
-	_, err = s.Downsample(ctx, 7, "m", 1, 0, 5)
+	_, err = s.Downsample(ctx, all, AllPoints().Steps(1, 0), 5)
 	require.ErrorIs(t, err, ErrInvalid)
-	_, err = s.Downsample(ctx, 7, "m", 0, 1, 0)
+	_, err = s.Downsample(ctx, all, AllPoints().Steps(0, 1), 0)
 	require.ErrorIs(t, err, ErrInvalid)
 }
 

@@ -28,11 +28,19 @@
 //	'G' run, group                  → members of a group of series
 //	'g' run, group                  → state of the group at a checkpoint
 //	'B' run                         → dropped: blocks of it may still take space
-//	'b' run, group, block, column   → metric block; column 0 is the clock
-//	't' run, group, number, column  → tail of the group: points short of a block
+//	'b' run, group, column, block   → metric block; column 0 is the clock
+//	't' run, group, column, number  → tail of the group: points short of a block
 //
 // where kind is a byte, column a uint16, writer an id of 16 bytes, hash the
 // first 16 bytes of a SHA-256, and the rest uint32. All other
 // table bytes belong to the packages above. Every value is sealed with a
 // version and a checksum over key and value (internal/record).
+//
+// A read takes a snapshot of the curves it is about: of a run that is being
+// logged what memory holds, of others their 'G' and 'g' rows, and then one view
+// of the key space for all (snapshot.go). Blocks of a column lie side by side,
+// so a curve is read with one scan for its clock and one for its values
+// (column.go). [Store.Points] decodes them; [Store.Downsample], [Store.Ever]
+// and their like decide by the zone maps and pyramids at the head of a block
+// where these will do (piece.go, visit.go).
 package store

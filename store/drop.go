@@ -113,6 +113,8 @@ func (t *seriesTable) seize(run uint32) (*runSeries, error) {
 	defer t.mu.Unlock()
 	r := t.runs[run]
 	switch {
+	case t.pins[run] > 0:
+		return nil, Errorf(ErrConflict, "the run's metrics are being read")
 	case r == nil:
 		r = &runSeries{run: run, bySet: map[string]*group{}}
 		t.runs[run] = r

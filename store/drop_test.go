@@ -28,7 +28,7 @@ func fill(t testing.TB, s *Store, run uint32, n int) {
 
 func points(t testing.TB, s *Store, run uint32) (n int) {
 	t.Helper()
-	for c, err := range s.Points(ctx, run, "a") {
+	for c, err := range s.Points(ctx, run, "a", AllPoints()) {
 		require.NoError(t, err)
 		n += len(c.Steps)
 	}

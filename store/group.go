@@ -60,16 +60,12 @@ func newGroup(s *Store, r *runSeries, no uint32, series []uint32) *group {
 }
 
 // restore takes over the state of the last checkpoint.
-func (g *group) restore(st *stateRow) error {
-	if len(st.Sums) != len(g.series) {
-		return fmt.Errorf("state has %d series, not %d: %w", len(st.Sums), len(g.series), ErrCorrupt)
-	}
+func (g *group) restore(st *stateRow) {
 	g.state, g.stored, g.tailed = *st, st.Blocks, st.Tail == 0
 	for i := range st.Sums {
 		g.sums[i] = st.Sums[i].summary()
 	}
 	g.state.Sums = nil
-	return nil
 }
 
 // busy reports whether the group holds what the key space does not.

@@ -395,8 +395,8 @@ func parseColumnKey(key []byte) (columnID, bool) {
 		return columnID{}, false
 	}
 	return columnID{
-		binary.BigEndian.Uint32(key[1:]), binary.BigEndian.Uint32(key[5:]), binary.BigEndian.Uint32(key[9:]),
-		binary.BigEndian.Uint16(key[13:]),
+		binary.BigEndian.Uint32(key[1:]), binary.BigEndian.Uint32(key[5:]), binary.BigEndian.Uint32(key[11:]),
+		binary.BigEndian.Uint16(key[9:]),
 	}, true
 }
 

@@ -82,10 +82,11 @@ func (s *Store) eachBlock(ctx context.Context, run uint32, metric string, yield 
 	x.mu.Unlock()
 	for _, g := range groups {
 		for column, ord := range g.series {
-			name, err := s.seriesText(ord)
+			text, err := s.seriesText(ord)
 			if err != nil {
 				return err
 			}
+			name := parseSeriesName(text)
 			if name.Metric != metric {
 				continue
 			}
@@ -101,12 +102,12 @@ func (s *Store) eachBlock(ctx context.Context, run uint32, metric string, yield 
 // blocksOf yields the blocks of one series of a group.
 func (s *Store) blocksOf(ctx context.Context, g *group, like SeriesBlock, yield func(*SeriesBlock) bool) error {
 	g.mu.Lock()
-	src, err := g.sourceLocked(int(like.Column) - 1)
+	memory, err := g.memoryLocked()
 	if err != nil { // a damaged tail, which is named below; nothing was added to it
-		src.stored = g.stored
+		memory = nil
 	}
-	state := g.state
-	tail := state.Tail > 0 && src.stored == state.Blocks && len(g.pending) == 0
+	state, stored := g.state, g.stored
+	tail := state.Tail > 0 && stored == state.Blocks && len(g.pending) == 0
 	g.mu.Unlock()
 	return s.read(func(r kv.Reader) error {
 		read := func(kind string, table byte, number uint32) *SeriesBlock {
@@ -115,7 +116,7 @@ func (s *Store) blocksOf(ctx context.Context, g *group, like SeriesBlock, yield 
 			b.load(r, table, g.r.run)
 			return &b
 		}
-		for number := range src.stored {
+		for number := range stored {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -136,7 +137,7 @@ func (s *Store) blocksOf(ctx context.Context, g *group, like SeriesBlock, yield 
 		}
 		b := like
 		b.Kind = "memory"
-		b.measure(src.memory, skip)
+		b.measure(memory, skip)
 		if b.Points > 0 && !yield(&b) {
 			return errStop
 		}
@@ -159,13 +160,12 @@ func (b *SeriesBlock) measure(memory []columns, skip int) {
 		if c.len() == 0 {
 			continue
 		}
-		var p piece
-		p.measure(c.steps, c.times)
+		in := boundsOf(c.steps, c.times)
 		if b.Points == 0 {
-			b.MinStep, b.MaxStep, b.MinTime, b.MaxTime = p.steps[0], p.steps[1], p.lo.time, p.hi.time
+			b.MinStep, b.MaxStep, b.MinTime, b.MaxTime = in.minStep, in.maxStep, in.minTime, in.maxTime
 		}
-		b.MinStep, b.MaxStep = min(b.MinStep, p.steps[0]), max(b.MaxStep, p.steps[1])
-		b.MinTime, b.MaxTime = min(b.MinTime, p.lo.time), max(b.MaxTime, p.hi.time)
+		b.MinStep, b.MaxStep = min(b.MinStep, in.minStep), max(b.MaxStep, in.maxStep)
+		b.MinTime, b.MaxTime = min(b.MinTime, in.minTime), max(b.MaxTime, in.maxTime)
 		b.Points += c.len()
 	}
 }
@@ -174,8 +174,8 @@ func (b *SeriesBlock) measure(memory []columns, skip int) {
 func (b *SeriesBlock) load(r kv.Reader, table byte, run uint32) {
 	var clock, values block.Info
 	var cerr, verr error
-	b.Clock, clock, cerr = loadColumn(r, columnKey(table, run, b.Group, b.Number, 0), 0)
-	b.Values, values, verr = loadColumn(r, columnKey(table, run, b.Group, b.Number, b.Column), b.Column)
+	b.Clock, clock, cerr = loadColumn(r, columnKey(table, run, b.Group, 0, b.Number), 0)
+	b.Values, values, verr = loadColumn(r, columnKey(table, run, b.Group, b.Column, b.Number), b.Column)
 	b.Points = max(clock.Count, values.Count)
 	if cerr == nil {
 		z, err := block.ReadClockZone(b.Clock.Row[record.HeaderSize:])
@@ -188,7 +188,7 @@ func (b *SeriesBlock) load(r kv.Reader, table byte, run uint32) {
 		b.Values.note("header", fmt.Sprintf("version %d, %d values", values.Version, values.Count))
 		b.Values.note("zone", fmt.Sprintf("first %g, last %g, min %g at %d, max %g at %d, sum %g, %d NaN, %d +Inf, %d -Inf",
 			z.First, z.Last, z.Min, z.ArgMin, z.Max, z.ArgMax, z.Sum, z.NaN, z.PosInf, z.NegInf))
-		b.Values.note("pyramid", fmt.Sprintf("min and max of every %d values", block.PyramidSpan))
+		b.Values.note("pyramid", fmt.Sprintf("first, last, min and max of every %d values", block.PyramidSpan))
 		verr = err
 	}
 	if b.Err = errors.Join(cerr, verr); b.Err == nil && clock.Count != values.Count {

@@ -195,9 +195,9 @@ func TestSpaceOfDamage(t *testing.T) {
 	logCurves(t, s, 1, 0, 450)
 	require.NoError(t, s.Checkpoint(ctx))
 	flip := func(row []byte) []byte { row[len(row)-1] ^= 1; return row }
-	damageColumn(t, s, columnKey('b', 1, 0, 2, 0), flip)
-	damageColumn(t, s, columnKey('b', 1, 0, 2, 4), flip)
-	damageColumn(t, s, columnKey('b', 1, 0, 3, 5), func(row []byte) []byte { return row[:3] })
+	damageColumn(t, s, columnKey('b', 1, 0, 0, 2), flip)
+	damageColumn(t, s, columnKey('b', 1, 0, 4, 2), flip)
+	damageColumn(t, s, columnKey('b', 1, 0, 5, 3), func(row []byte) []byte { return row[:3] })
 	sp, err := s.Space(ctx, &SpaceOptions{TopMetrics: 3})
 	require.NoError(t, err)
 	require.EqualValues(t, 3, sp.Damaged)
@@ -214,7 +214,7 @@ func TestSpaceOfDamage(t *testing.T) {
 	}
 
 	// The list goes on behind damage.
-	damageColumn(t, s, columnKey('b', 1, 0, 1, 4), func([]byte) []byte { return nil })
+	damageColumn(t, s, columnKey('b', 1, 0, 4, 1), func([]byte) []byte { return nil })
 	var errs []bool
 	for b, err := range s.Blocks(ctx, 1, "noise") {
 		require.NoError(t, err)

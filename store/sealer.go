@@ -180,13 +180,13 @@ func (s *Store) writeBlock(b *sealed) error {
 // writeColumns writes points as one row for the clock and one for each series.
 func (s *Store) writeColumns(table byte, run, group, number uint32, c columns) error {
 	batch := s.newBatch()
-	key := columnKey(table, run, group, number, 0)
+	key := columnKey(table, run, group, 0, number)
 	body := block.AppendClock(nil, c.steps, c.times)
 	if err := batch.set(key, record.Seal(nil, key, 1, body)); err != nil {
 		return err
 	}
 	for i, values := range c.values {
-		key := columnKey(table, run, group, number, uint16(i+1))
+		key := columnKey(table, run, group, uint16(i+1), number)
 		body = block.AppendValues(body[:0], values)
 		if err := batch.set(key, record.Seal(nil, key, 1, body)); err != nil {
 			return err

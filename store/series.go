@@ -62,10 +62,11 @@ type seriesTable struct {
 	s    *Store
 	mu   sync.Mutex
 	runs map[uint32]*runSeries
+	pins map[uint32]int // reads of the rows of runs that are not in runs
 }
 
 func (t *seriesTable) init(s *Store) {
-	t.s, t.runs = s, map[uint32]*runSeries{}
+	t.s, t.runs, t.pins = s, map[uint32]*runSeries{}, map[uint32]int{}
 }
 
 // runSeries are the groups of one run.
@@ -81,6 +82,8 @@ type runSeries struct {
 	sets   int               // groups of more than one series
 }
 
+var errSeized = Errorf(ErrConflict, "the run is being deleted for good")
+
 // acquire returns the series of a run, loaded, and keeps them until release.
 func (t *seriesTable) acquire(run uint32) (*runSeries, error) {
 	t.mu.Lock()
@@ -91,7 +94,7 @@ func (t *seriesTable) acquire(run uint32) (*runSeries, error) {
 	}
 	if r.seized {
 		t.mu.Unlock()
-		return nil, Errorf(ErrConflict, "the run is being deleted for good")
+		return nil, errSeized
 	}
 	r.users++
 	t.mu.Unlock()
@@ -206,38 +209,29 @@ func groupPrefix(table byte, run uint32) []byte { return tuple.Uint32(tuple.Key(
 func groupKey(table byte, run, group uint32) []byte {
 	return tuple.Uint32(groupPrefix(table, run), group)
 }
-func columnKey(table byte, run, group, number uint32, column uint16) []byte {
-	return tuple.Uint16(tuple.Uint32(groupKey(table, run, group), number), column)
-}
 
 // loadRun reads the groups of a run. Tails are read when they are needed.
 func (s *Store) loadRun(r *runSeries) (groups []*group, err error) {
 	err = s.view(func(tx *Tx) error {
-		for row, err := range tx.Prefix(groupPrefix('G', r.run), false) {
-			if err != nil {
-				return err
-			}
-			var def groupRow
-			if err := row.Decode(1, &def); err != nil {
-				return err
-			}
-			if no := binary.BigEndian.Uint32(row.Key[5:]); int(no) != len(groups) {
+		return eachGroup(tx, r.run, r.run, func(d *groupDef) error {
+			if int(d.no) != len(groups) {
 				return fmt.Errorf("run %d: group %d is missing: %w", r.run, len(groups), ErrCorrupt)
 			}
-			g := newGroup(s, r, uint32(len(groups)), def.Series)
-			var st stateRow
-			err := tx.Load(groupKey('g', r.run, g.no), 1, &st)
-			if err == nil {
-				err = g.restore(&st)
-			} else if isNotFound(err) {
-				err = nil // no checkpoint has seen it yet
-			}
+			series, err := d.series()
 			if err != nil {
-				return fmt.Errorf("run %d group %d: %w", r.run, g.no, err)
+				return err
+			}
+			g := newGroup(s, r, d.no, series)
+			st, ok, err := loadState(tx, r.run, d.no, len(series))
+			if err != nil {
+				return err
+			}
+			if ok {
+				g.restore(&st)
 			}
 			groups = append(groups, g)
-		}
-		return nil
+			return nil
+		})
 	})
 	return groups, err
 }

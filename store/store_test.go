@@ -296,7 +296,7 @@ func sign(less bool) int {
 func readAll(t testing.TB, s *Store, run uint32, metric string) Columns {
 	t.Helper()
 	var out Columns
-	for c, err := range s.Points(ctx, run, metric) {
+	for c, err := range s.Points(ctx, run, metric, AllPoints()) {
 		require.NoError(t, err)
 		out.Steps = append(out.Steps, c.Steps...)
 		out.Times = append(out.Times, c.Times...)
@@ -452,7 +452,7 @@ func TestHeadsAreBounded(t *testing.T) {
 	s = open(t, dir, opt)
 	for run := range runs {
 		n := 0
-		for c, err := range s.Points(ctx, uint32(run), "a") {
+		for c, err := range s.Points(ctx, uint32(run), "a", AllPoints()) {
 			require.NoError(t, err)
 			for i := range c.Steps {
 				require.EqualValues(t, n, c.Steps[i])
@@ -526,36 +526,10 @@ func checkModel(t *testing.T, s *Store, names []string, want map[string]*curve) 
 
 func checkBuckets(t *testing.T, s *Store, run uint32, name string, all Columns) {
 	t.Helper()
-	for _, r := range [][2]int64{{math.MinInt64, math.MaxInt64}, {0, 4000}, {-50, 50}, {7, 7}} {
-		buckets, err := s.Downsample(ctx, run, name, r[0], r[1], 9)
+	for _, r := range []Range{AllPoints(), AllPoints().Steps(0, 4000), AllPoints().Steps(-50, 50), AllPoints().Steps(7, 7)} {
+		buckets, err := s.Downsample(ctx, []Curve{{run, name}}, r, 9)
 		require.NoError(t, err)
-		require.LessOrEqual(t, len(buckets), 9)
-		var total int64
-		for _, b := range buckets {
-			require.LessOrEqual(t, b.From, b.To)
-			var w Bucket
-			for i, step := range all.Steps {
-				if step >= b.From && step <= b.To {
-					w.add(Point{step, all.Times[i], all.Values[i]})
-				}
-			}
-			require.Equal(t, w.Count, b.Count)
-			require.Equal(t, w.NaN, b.NaN)
-			require.Equal(t, w.First.Step, b.First.Step)
-			require.Equal(t, w.Last.Step, b.Last.Step)
-			if b.Count > b.NaN {
-				require.Equal(t, w.Min.Value, b.Min.Value)
-				require.Equal(t, w.Max.Value, b.Max.Value)
-			}
-			total += b.Count
-		}
-		var inside int64
-		for _, step := range all.Steps {
-			if step >= r[0] && step <= r[1] {
-				inside++
-			}
-		}
-		require.Equal(t, inside, total)
+		requireBuckets(t, all, r, 9, buckets[0])
 	}
 }
 

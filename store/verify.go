@@ -112,15 +112,11 @@ func (v *verifier) groups() error {
 // group compares the points of a group with what its summaries say.
 func (v *verifier) group(g *group) error {
 	g.mu.Lock()
-	src, err := g.sourceLocked(0)
-	sums := append([]Summary(nil), g.sums...)
+	memory, err := g.memoryLocked()
+	stored, sums := g.stored, append([]Summary(nil), g.sums...)
 	g.mu.Unlock()
 	if err != nil {
 		return err
-	}
-	all := make([]int, len(g.series))
-	for i := range all {
-		all[i] = i
 	}
 	counts := make([]Summary, len(g.series))
 	count := func(c columns) {
@@ -132,17 +128,15 @@ func (v *verifier) group(g *group) error {
 	}
 	err = v.s.read(func(r kv.Reader) error {
 		c := columns{values: make([][]float64, len(g.series))}
-		for number := range src.stored {
+		expect := int(stored)
+		if len(g.series) > maxScans {
+			expect = 1
+		}
+		rows := newGroupRows(r, 'b', g.r.run, g.no, len(g.series), stored, expect)
+		defer rows.close()
+		for number := range stored {
 			v.Blocks++
-			c.steps, c.times = c.steps[:0], c.times[:0]
-			for i := range c.values {
-				c.values[i] = c.values[i][:0]
-			}
-			var err error
-			if c, err = loadColumns(r, 'b', g.r.run, g.no, number, all, c); err != nil {
-				return err
-			}
-			if err := checkZones(r, g, number, c); err != nil {
+			if err := rows.load(number, &c, checkZone); err != nil {
 				return err
 			}
 			count(c)
@@ -152,7 +146,7 @@ func (v *verifier) group(g *group) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range src.memory {
+	for _, c := range memory {
 		count(c)
 	}
 	for i := range sums {
@@ -164,21 +158,15 @@ func (v *verifier) group(g *group) error {
 	return nil
 }
 
-// checkZones compares the zone maps of a block with its values.
-func checkZones(r kv.Reader, g *group, number uint32, c columns) error {
-	for i, values := range c.values {
-		body, err := readColumn(r, 'b', g.r.run, g.no, number, uint16(i+1))
-		if err != nil {
-			return err
-		}
-		zone, err := block.ReadZone(body)
-		if err != nil {
-			return err
-		}
-		want := block.ZoneOf(values)
-		if zone.Count != want.Count || zone.NaN != want.NaN || zone.ArgMin != want.ArgMin || zone.ArgMax != want.ArgMax {
-			return fmt.Errorf("block %d column %d: zone map does not agree with the values: %w", number, i, ErrCorrupt)
-		}
+// checkZone compares the zone map of a column with its values.
+func checkZone(body []byte, values []float64) error {
+	zone, err := block.ReadZone(body)
+	if err != nil {
+		return err
+	}
+	want := block.ZoneOf(values)
+	if zone.Count != want.Count || zone.NaN != want.NaN || zone.ArgMin != want.ArgMin || zone.ArgMax != want.ArgMax {
+		return fmt.Errorf("zone map does not agree with the values: %w", ErrCorrupt)
 	}
 	return nil
 }

@@ -113,7 +113,7 @@ func (e *embedded) Points(ctx context.Context, run, metric string, fn func(steps
 }
 
 func (e *embedded) Downsample(ctx context.Context, run, metric string, steps, buckets int) (points int64, err error) {
-	found, err := e.db.Downsample(ctx, run, metric, runstone.StepRange{To: int64(steps - 1)}, buckets)
+	found, err := e.db.Downsample(ctx, run, metric, runstone.AllPoints().Steps(0, int64(steps-1)), buckets)
 	if err != nil {
 		return 0, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/csv"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -62,9 +61,9 @@ func (a *app) metricsHistory() *cobra.Command {
 		Use: "history RUN METRIC", Short: "Print the points of a metric", Args: cobra.ExactArgs(2),
 		Long: `Print every point of a metric, by time, then step, then value.
 
-With --downsample the steps are divided into ranges of one width, and each
-range that has points is one line: how many, the first, the last, the least and
-the greatest value, so that no spike is lost.`,
+With --downsample the points are put into buckets of about the same number of
+steps, and each is one line: its first and last step, how many points, the
+first, the last, the least and the greatest value, so that no spike is lost.`,
 		Example: `  runstone metrics history 3f2a loss --csv > loss.csv
   runstone metrics history 3f2a loss --downsample 100 --steps 1000:2000`,
 		ValidArgsFunction: a.completeArgs(a.runIDs, a.metricNames),
@@ -74,8 +73,8 @@ the greatest value, so that no spike is lost.`,
 				return err
 			}
 			down := cmd.Flags().Changed("downsample")
-			if down && (ranges < 1 || ranges > 1_000_000) {
-				return usagef("--downsample takes 1 to 1000000, not %d", ranges)
+			if down && (ranges < 1 || ranges > 100_000) {
+				return usagef("--downsample takes 1 to 100000, not %d", ranges)
 			}
 			if asCSV && a.json {
 				return usagef("--csv and --json exclude each other")
@@ -104,42 +103,39 @@ the greatest value, so that no spike is lost.`,
 	f := cmd.Flags()
 	f.BoolVar(&asCSV, "csv", false, "print CSV with all digits and times in Unix ms")
 	f.StringVar(&steps, "steps", "", "only steps FROM:TO, both included; either may be left out")
-	f.IntVar(&ranges, "downsample", 0, "divide the steps into at most so many ranges")
+	f.IntVar(&ranges, "downsample", 0, "sum up the points in at most so many buckets")
 	return cmd
 }
 
 // parseSteps reads FROM:TO.
-func parseSteps(s string) (runstone.StepRange, error) {
-	r := runstone.AllSteps()
+func parseSteps(s string) (runstone.PointRange, error) {
+	r := runstone.AllPoints()
 	if s == "" {
 		return r, nil
 	}
 	from, to, ok := strings.Cut(s, ":")
 	var err error
 	if ok && from != "" {
-		r.From, err = strconv.ParseInt(from, 10, 64)
+		r.FromStep, err = strconv.ParseInt(from, 10, 64)
 	}
 	if ok && err == nil && to != "" {
-		r.To, err = strconv.ParseInt(to, 10, 64)
+		r.ToStep, err = strconv.ParseInt(to, 10, 64)
 	}
-	if !ok || err != nil || r.From > r.To {
+	if !ok || err != nil || r.FromStep > r.ToStep {
 		return r, usagef("--steps takes FROM:TO with FROM not above TO, not %q", s)
 	}
 	return r, nil
 }
 
-func history(ctx context.Context, db *runstone.DB, run, metric string, r runstone.StepRange, w rowWriter) error {
+func history(ctx context.Context, db *runstone.DB, run, metric string, r runstone.PointRange, w rowWriter) error {
 	if err := w.head("step", "time", "value"); err != nil {
 		return err
 	}
-	for c, err := range db.Points(ctx, run, metric) {
+	for c, err := range db.PointsIn(ctx, []runstone.Curve{{Run: run, Metric: metric}}, r) {
 		if err != nil {
 			return err
 		}
 		for i, step := range c.Steps {
-			if step < r.From || step > r.To {
-				continue
-			}
 			if err := w.row(step, millis(c.Times[i]), number(c.Values[i])); err != nil {
 				return err
 			}
@@ -148,7 +144,7 @@ func history(ctx context.Context, db *runstone.DB, run, metric string, r runston
 	return nil
 }
 
-func downsample(ctx context.Context, db *runstone.DB, run, metric string, r runstone.StepRange, n int, w rowWriter) error {
+func downsample(ctx context.Context, db *runstone.DB, run, metric string, r runstone.PointRange, n int, w rowWriter) error {
 	if err := w.head("from", "to", "count", "nan", "first", "last", "min", "max"); err != nil {
 		return err
 	}
@@ -158,11 +154,8 @@ func downsample(ctx context.Context, db *runstone.DB, run, metric string, r runs
 	}
 	for i := range found {
 		b := &found[i]
-		lo, hi := number(b.Min.Value), number(b.Max.Value)
-		if b.Count == b.NaN {
-			lo, hi = number(math.NaN()), number(math.NaN())
-		}
-		if err := w.row(b.From, b.To, b.Count, b.NaN, number(b.First.Value), number(b.Last.Value), lo, hi); err != nil {
+		err := w.row(b.First.Step, b.Last.Step, b.Count, b.NaN, number(b.First.Value), number(b.Last.Value), number(b.Min), number(b.Max))
+		if err != nil {
 			return err
 		}
 	}

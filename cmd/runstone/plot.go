@@ -32,7 +32,7 @@ func (a *app) plotCommand() *cobra.Command {
 		Long: `Draw metrics of one or more runs over their steps.
 
 Where a column of the drawing covers many points it shows the least and the
-greatest of them in the order they came, so that no spike is lost. NaN and
+greatest of them side by side, so that no spike is lost. NaN and
 infinite values are left out, and counted on stderr. A metric that one of
 several runs does not have is left out with a note.`,
 		Example: `  runstone plot 3f2a loss val_loss
@@ -103,7 +103,7 @@ type vertex struct {
 }
 
 // loadCurves loads each metric of each run, and says which run has not which.
-func (a *app) loadCurves(ctx context.Context, db *runstone.DB, runs, metrics []string, r runstone.StepRange, width int) ([]*curve, error) {
+func (a *app) loadCurves(ctx context.Context, db *runstone.DB, runs, metrics []string, r runstone.PointRange, width int) ([]*curve, error) {
 	var curves []*curve
 	var missing []error
 	for _, id := range runs {
@@ -146,7 +146,7 @@ func (a *app) loadCurves(ctx context.Context, db *runstone.DB, runs, metrics []s
 
 // clean takes out of the curves what the drawing cannot show and says how many
 // points that concerns.
-func (a *app) clean(ctx context.Context, db *runstone.DB, curves []*curve, r runstone.StepRange, log bool) error {
+func (a *app) clean(ctx context.Context, db *runstone.DB, curves []*curve, r runstone.PointRange, log bool) error {
 	var left int64
 	drawn, empty := 0, true
 	for _, c := range curves {
@@ -181,14 +181,14 @@ func (a *app) clean(ctx context.Context, db *runstone.DB, curves []*curve, r run
 }
 
 // countUnfit counts the points that cannot be drawn.
-func countUnfit(ctx context.Context, db *runstone.DB, c *curve, r runstone.StepRange, log bool) (int64, error) {
+func countUnfit(ctx context.Context, db *runstone.DB, c *curve, r runstone.PointRange, log bool) (int64, error) {
 	var n int64
-	for cols, err := range db.Points(ctx, c.Run, c.Metric) {
+	for cols, err := range db.PointsIn(ctx, []runstone.Curve{{Run: c.Run, Metric: c.Metric}}, r) {
 		if err != nil {
 			return n, err
 		}
-		for i, step := range cols.Steps {
-			if step >= r.From && step <= r.To && !fits(cols.Values[i], log) {
+		for _, v := range cols.Values {
+			if !fits(v, log) {
 				n++
 			}
 		}
@@ -216,19 +216,19 @@ func outline(found []runstone.Bucket) []vertex {
 	})
 }
 
-// corners are the extreme points of a bucket in the order of their steps.
+// corners are the extreme values of a bucket at its ends, in the order in which
+// its curve goes on the whole: a bucket is two columns of the drawing.
 func corners(b *runstone.Bucket) []vertex {
-	if b.Count == b.NaN {
-		return nil
-	}
-	lo, hi := vertex{b.Min.Step, number(b.Min.Value)}, vertex{b.Max.Step, number(b.Max.Value)}
+	from, to := b.First.Step, b.Last.Step
 	switch {
-	case lo == hi:
-		return []vertex{lo}
-	case lo.Step <= hi.Step:
-		return []vertex{lo, hi}
+	case b.Count == b.NaN:
+		return nil
+	case b.Min == b.Max:
+		return []vertex{{from, number(b.Min)}}
+	case b.First.Value > b.Last.Value:
+		return []vertex{{from, number(b.Max)}, {to, number(b.Min)}}
 	}
-	return []vertex{hi, lo}
+	return []vertex{{from, number(b.Min)}, {to, number(b.Max)}}
 }
 
 // plot draws curves that clean has left something of.

@@ -14,7 +14,7 @@ import (
 
 // View runs fn on a snapshot.
 func (d *DB) View(fn func(kv.Reader) error) error {
-	return translate(d.b.View(func(t *badger.Txn) error { return fn(d.txn(t)) }))
+	return translate(d.b.View(func(t *badger.Txn) error { return fn(&txn{t: t}) }))
 }
 
 // Update runs fn in a transaction and commits it. Rows that fn scanned count
@@ -42,12 +42,13 @@ func (d *DB) Drop(prefixes ...[]byte) error {
 // versions in the logs would have a hole, which the guard takes for damage.
 type txn struct {
 	t                   *badger.Txn
+	writes              bool
 	rows, bytes         int64
 	mostRows, mostBytes int64
 }
 
 func (d *DB) txn(t *badger.Txn) *txn {
-	return &txn{t: t, mostRows: d.b.MaxBatchCount() - 2, mostBytes: d.b.MaxBatchSize() - 64}
+	return &txn{t: t, writes: true, mostRows: d.b.MaxBatchCount() - 2, mostBytes: d.b.MaxBatchSize() - 64}
 }
 
 func (x *txn) Get(key []byte) (value []byte, err error) {
@@ -56,7 +57,15 @@ func (x *txn) Get(key []byte) (value []byte, err error) {
 	if err != nil {
 		return nil, translate(err)
 	}
-	value, err = item.ValueCopy(nil)
+	if x.writes { // the value may be one that was set here
+		value, err = item.ValueCopy(nil)
+		return value, translate(err)
+	}
+	// An item that is got alone is not used again: its copy is ours.
+	err = item.Value(func(own []byte) error {
+		value = own[:len(own):len(own)]
+		return nil
+	})
 	return value, translate(err)
 }
 
