@@ -20,17 +20,19 @@ func TestAllocations(t *testing.T) {
 		src, clock := AppendValues(nil, s.values), AppendClock(nil, s.steps, s.times)
 		values := make([]float64, 0, sealAt)
 		steps, times := make([]int64, 0, sealAt), make([]int64, 0, sealAt)
-		spans := make([]MinMax, 0, spansOf(sealAt))
+		spans := make([]Span, 0, spansOf(sealAt))
+		clockSpans := make([]ClockSpan, 0, spansOf(sealAt))
 		buf := make([]byte, 0, 9*sealAt)
 		for what, run := range map[string]func(){
-			"DecodeValues":  func() { _, _ = DecodeValues(values, src) },
-			"DecodeClock":   func() { _, _, _ = DecodeClock(steps, times, clock) },
-			"ReadZone":      func() { _, _ = ReadZone(src) },
-			"ReadZone, few": func() { _, _ = ReadZone(few) },
-			"ReadClockZone": func() { _, _ = ReadClockZone(clock) },
-			"ReadPyramid":   func() { _, _ = ReadPyramid(spans, src) },
-			"AppendValues":  func() { buf = AppendValues(buf[:0], s.values) },
-			"AppendClock":   func() { buf = AppendClock(buf[:0], s.steps, s.times) },
+			"DecodeValues":     func() { _, _ = DecodeValues(values, src) },
+			"DecodeClock":      func() { _, _, _ = DecodeClock(steps, times, clock) },
+			"ReadZone":         func() { _, _ = ReadZone(src) },
+			"ReadZone, few":    func() { _, _ = ReadZone(few) },
+			"ReadClockZone":    func() { _, _ = ReadClockZone(clock) },
+			"ReadPyramid":      func() { _, _ = ReadPyramid(spans, src) },
+			"ReadClockPyramid": func() { _, _ = ReadClockPyramid(clockSpans, clock) },
+			"AppendValues":     func() { buf = AppendValues(buf[:0], s.values) },
+			"AppendClock":      func() { buf = AppendClock(buf[:0], s.steps, s.times) },
 		} {
 			require.Zero(t, testing.AllocsPerRun(50, run), "%s of %s", what, k.name)
 		}

@@ -78,7 +78,7 @@ func BenchmarkHeaders(b *testing.B) {
 		}
 	})
 	b.Run("pyramid", func(b *testing.B) {
-		spans := make([]MinMax, 0, spansOf(sealAt))
+		spans := make([]Span, 0, spansOf(sealAt))
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, err := ReadPyramid(spans, src); err != nil {

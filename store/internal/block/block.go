@@ -19,12 +19,21 @@
 //	offset  bytes    field
 //	0       1        version (1)
 //	1       uvarint  n, 1 ≤ n ≤ MaxPoints
-//	…       1        flags: 1 steps do not descend, 2 times do not descend
-//	…       varints  first step, last step - first step; if steps descend
-//	                 somewhere also first - min and max - first as uvarints
+//	…       1        flags: 1 steps do not descend, 2 times do not descend,
+//	                 4 steps are a stride, 8 times are a stride
+//	…       varints  first step; if steps are a stride d, with
+//	                 x[i] = first + i·d, then d, else last step - first step;
+//	                 if steps descend somewhere also first - min and
+//	                 max - first as uvarints
 //	…       varints  the same for times, in Unix milliseconds
-//	…       …        step column, integers, x[0] = first step
-//	…       …        time column, integers, x[0] = first time
+//	…       uvarint  length of the pyramid, if it follows
+//	…       …        pyramid, if n > 4·PyramidSpan and a column is no stride
+//	…       …        step column, integers, x[0] = first step, if no stride
+//	…       …        time column, integers, x[0] = first time, if no stride
+//
+// The pyramid has, for each column that is no stride, two packed columns: last
+// - first of each span of PyramidSpan points, and the first of each span but
+// the first less the last of the span before.
 //
 // All differences wrap at 64 bits, so no step and no time is refused.
 //
@@ -61,8 +70,7 @@
 //	2       uvarint  n, 1 ≤ n ≤ MaxPoints
 //	…       …        zone map, if n > 16 and the codec is not constant
 //	…       uvarint  length of the pyramid, if it follows
-//	…       …        pyramid: number min, number max of every span of
-//	                 PyramidSpan values, if n > PyramidSpan and not constant
+//	…       …        pyramid, if n > 4·PyramidSpan and not constant
 //	…       …        body, to the end of the block
 //
 //	zone map  flags byte: 1 counts follow, 2 last is first, 4 min is first,
@@ -73,6 +81,21 @@
 //	          number min, unless 4 or 16; uvarint index of min, unless 4
 //	          number max, unless 8 or 32; uvarint index of max, unless 8
 //	          number sum
+//
+// The pyramid sums up each span of PyramidSpan values in four numbers: first,
+// last, and min and max of those that are not NaN, else +Inf and -Inf.
+//
+//	offset  bytes   field
+//	0       1       form: 0 numbers, 1 decimal, 2 float32, 3 float64
+//	…       …       form 0: first, last, min and max of each span, as numbers
+//	                other forms: byte e if decimal; then integers as in the
+//	                value codec of that name: varint min of the first span,
+//	                and packed columns: of the others, min less that of the
+//	                span before; of all spans max - min, first - min, last - min
+//	…       …       if the zone map counts NaN: packed column, NaN of each span
+//
+// A packed column is what follows the head of an integer column of codec
+// packed: reference, widths, frames.
 //
 //	codec       body
 //	0 constant  number v, the value of all n; number sum, if n > 16 and v is finite

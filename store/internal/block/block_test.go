@@ -64,7 +64,10 @@ var oddValues = []struct {
 
 func TestOddValues(t *testing.T) {
 	for _, c := range oddValues {
-		t.Run(c.name, func(t *testing.T) { checkValues(t, c.values) })
+		t.Run(c.name, func(t *testing.T) {
+			checkValues(t, c.values)
+			checkValues(t, slices.Repeat(c.values, 1+minPyramid/len(c.values))) // with a pyramid
+		})
 	}
 }
 
@@ -80,9 +83,9 @@ func checkValues(t testing.TB, values []float64) {
 	z, err := ReadZone(src)
 	require.NoError(t, err)
 	requireSameZone(t, ZoneOf(values), z)
-	spans, err := ReadPyramid([]MinMax{{1, 2}}, src)
+	spans, err := ReadPyramid([]Span{{Max: 2}}, src)
 	require.NoError(t, err)
-	require.Equal(t, append([]MinMax{{1, 2}}, pyramidOf(values)...), spans)
+	requireSameSpans(t, append([]Span{{Max: 2}}, pyramidOf(values)...), spans)
 	info, err := InspectValues(src)
 	require.NoError(t, err)
 	requireParts(t, info, len(values), len(src))
@@ -153,6 +156,9 @@ func TestOddClocks(t *testing.T) {
 			checkClock(t, c.steps, c.times)
 			// And long enough for frames and planes.
 			checkClock(t, slices.Repeat(c.steps, 60), slices.Repeat(c.times, 60))
+			// And for a pyramid.
+			n := 2 * minPyramid / len(c.steps)
+			checkClock(t, slices.Repeat(c.steps, n), slices.Repeat(c.times, n))
 		})
 	}
 }
@@ -169,10 +175,21 @@ func checkClock(t testing.TB, steps, times []int64) {
 	z, err := ReadClockZone(src)
 	require.NoError(t, err)
 	last := len(steps) - 1
-	require.Equal(t, ClockZone{Count: len(steps),
+	want := ClockZone{Count: len(steps),
 		FirstStep: steps[0], LastStep: steps[last], MinStep: slices.Min(steps), MaxStep: slices.Max(steps),
 		FirstTime: times[0], LastTime: times[last], MinTime: slices.Min(times), MaxTime: slices.Max(times),
-		StepsAscend: slices.IsSorted(steps), TimesAscend: slices.IsSorted(times)}, z)
+		StepsAscend: slices.IsSorted(steps), TimesAscend: slices.IsSorted(times)}
+	want.StepStride, want.StepsStride = strideOf(steps)
+	want.TimeStride, want.TimesStride = strideOf(times)
+	require.Equal(t, want, z)
+	spans, err := ReadClockPyramid([]ClockSpan{{1, 2, 3, 4}}, src)
+	require.NoError(t, err)
+	wantSpans := []ClockSpan{{1, 2, 3, 4}}
+	for at := 0; at < len(steps); at += PyramidSpan {
+		end := min(at+PyramidSpan, len(steps)) - 1
+		wantSpans = append(wantSpans, ClockSpan{steps[at], steps[end], times[at], times[end]})
+	}
+	require.Equal(t, wantSpans, spans)
 	info, err := InspectClock(src)
 	require.NoError(t, err)
 	requireParts(t, info, len(steps), len(src))

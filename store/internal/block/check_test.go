@@ -28,3 +28,14 @@ func requireSameZone(t testing.TB, want, got Zone) {
 	got.First, got.Last, got.Min, got.Max, got.Sum = 0, 0, 0, 0, 0
 	require.Equal(t, want, got)
 }
+
+// requireSameSpans compares pyramids bit for bit.
+func requireSameSpans(t testing.TB, want, got []Span) {
+	t.Helper()
+	require.Len(t, got, len(want))
+	for i, w := range want {
+		g := got[i]
+		requireSameBits(t, []float64{w.First, w.Last, w.Min, w.Max}, []float64{g.First, g.Last, g.Min, g.Max})
+		require.Equal(t, w.NaN, g.NaN, "span %d", i)
+	}
+}

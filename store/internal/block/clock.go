@@ -12,11 +12,18 @@ type ClockZone struct {
 	FirstStep, LastStep, MinStep, MaxStep int64
 	FirstTime, LastTime, MinTime, MaxTime int64
 	StepsAscend, TimesAscend              bool // no point is below the one before it
+	// If StepsStride, step i is FirstStep + i·StepStride, and if TimesStride,
+	// time i is FirstTime + i·TimeStride, wrapping at 64 bits.
+	StepsStride, TimesStride bool
+	StepStride, TimeStride   int64
 }
 
 const (
 	clockStepsAscend = 1 << iota
 	clockTimesAscend
+	clockStepsStride
+	clockTimesStride
+	clockUnknown // the first bit that means nothing
 )
 
 // AppendClock appends the clock block of len(steps) points to dst. Steps and
@@ -30,31 +37,48 @@ func AppendClock(dst []byte, steps, times []int64) []byte {
 	defer encoders.Put(s)
 	dst = append(dst, version)
 	dst = binary.AppendUvarint(dst, uint64(len(steps)))
-	stepsAscend, timesAscend := slices.IsSorted(steps), slices.IsSorted(times)
-	var flags byte
-	if stepsAscend {
-		flags |= clockStepsAscend
+	at := len(dst)
+	dst = append(dst, 0)
+	dst, stepFlags := appendRange(dst, steps)
+	dst, timeFlags := appendRange(dst, times)
+	dst[at] = stepFlags | timeFlags<<1
+	var both [2][]int64
+	columns := both[:0] // those that are stored
+	if stepFlags&clockStepsStride == 0 {
+		columns = append(columns, steps)
 	}
-	if timesAscend {
-		flags |= clockTimesAscend
+	if timeFlags&clockStepsStride == 0 {
+		columns = append(columns, times)
 	}
-	dst = append(dst, flags)
-	dst = appendRange(dst, steps, stepsAscend)
-	dst = appendRange(dst, times, timesAscend)
-	dst = s.appendInts(dst, steps)
-	return s.appendInts(dst, times)
-}
-
-// appendRange appends first and last, and min and max where these differ.
-func appendRange(dst []byte, xs []int64, ascend bool) []byte {
-	first, last := xs[0], xs[len(xs)-1]
-	dst = binary.AppendVarint(dst, first)
-	dst = binary.AppendVarint(dst, last-first)
-	if !ascend {
-		dst = binary.AppendUvarint(dst, uint64(first-slices.Min(xs)))
-		dst = binary.AppendUvarint(dst, uint64(slices.Max(xs)-first))
+	if at = len(dst); len(steps) >= minPyramid && len(columns) > 0 {
+		for _, xs := range columns {
+			dst = s.appendSpans(dst, xs)
+		}
+		dst = prefixLength(dst, at)
+	}
+	for _, xs := range columns {
+		dst = s.appendInts(dst, xs)
 	}
 	return dst
+}
+
+// appendRange appends first, stride or last, and min and max where these
+// differ. The flags are those of steps.
+func appendRange(dst []byte, xs []int64) ([]byte, byte) {
+	first, last := xs[0], xs[len(xs)-1]
+	var flags byte
+	dst = binary.AppendVarint(dst, first)
+	if stride, ok := strideOf(xs); ok {
+		flags = clockStepsStride
+		dst = binary.AppendVarint(dst, stride)
+	} else {
+		dst = binary.AppendVarint(dst, last-first)
+	}
+	if slices.IsSorted(xs) {
+		return dst, flags | clockStepsAscend
+	}
+	dst = binary.AppendUvarint(dst, uint64(first-slices.Min(xs)))
+	return binary.AppendUvarint(dst, uint64(slices.Max(xs)-first)), flags
 }
 
 // DecodeClock appends the columns of a clock block to steps and times and
@@ -70,8 +94,11 @@ func DecodeClock(steps, times []int64, src []byte) ([]int64, []int64, error) {
 	defer decoders.Put(s)
 	allSteps, newSteps := extend(steps, z.Count)
 	allTimes, newTimes := extend(times, z.Count)
-	s.readInts(&r, z.FirstStep, newSteps)
-	s.readInts(&r, z.FirstTime, newTimes)
+	if z.hasPyramid() {
+		r.take(r.count(maxClockPyramid))
+	}
+	s.readClockColumn(&r, z.FirstStep, z.StepsStride, z.StepStride, newSteps)
+	s.readClockColumn(&r, z.FirstTime, z.TimesStride, z.TimeStride, newTimes)
 	if err := r.finish("clock"); err != nil {
 		return steps, times, err
 	}
@@ -93,23 +120,39 @@ func (r *reader) clockZone() (z ClockZone) {
 	r.version()
 	z.Count = r.points()
 	flags := r.byte()
-	if flags&^(clockStepsAscend|clockTimesAscend) != 0 {
+	if flags >= clockUnknown {
 		r.fail("unknown clock flags")
 	}
 	z.StepsAscend = flags&clockStepsAscend != 0
 	z.TimesAscend = flags&clockTimesAscend != 0
-	z.FirstStep, z.LastStep, z.MinStep, z.MaxStep = r.intRange(z.StepsAscend)
-	z.FirstTime, z.LastTime, z.MinTime, z.MaxTime = r.intRange(z.TimesAscend)
+	z.StepsStride = flags&clockStepsStride != 0
+	z.TimesStride = flags&clockTimesStride != 0
+	z.FirstStep, z.LastStep, z.MinStep, z.MaxStep, z.StepStride = r.intRange(z.Count, z.StepsAscend, z.StepsStride)
+	z.FirstTime, z.LastTime, z.MinTime, z.MaxTime, z.TimeStride = r.intRange(z.Count, z.TimesAscend, z.TimesStride)
 	return z
 }
 
-func (r *reader) intRange(ascend bool) (first, last, low, high int64) {
+func (r *reader) intRange(n int, ascend, even bool) (first, last, low, high, stride int64) {
 	first = r.varint()
-	last = first + r.varint()
+	if even {
+		stride = r.varint()
+		last = first + stride*int64(n-1)
+	} else {
+		last = first + r.varint()
+	}
 	if ascend {
-		return first, last, first, last
+		return first, last, first, last, stride
 	}
 	low = first - int64(r.uvarint())
 	high = first + int64(r.uvarint())
-	return first, last, low, high
+	return first, last, low, high, stride
+}
+
+// readClockColumn fills xs.
+func (s *decoder) readClockColumn(r *reader, first int64, even bool, stride int64, xs []int64) {
+	if even {
+		fillStride(xs, first, stride)
+		return
+	}
+	s.readInts(r, first, xs)
 }

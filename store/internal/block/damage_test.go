@@ -13,7 +13,7 @@ import (
 // samples are blocks of every codec, short and long.
 func samples() (values, clocks [][]byte) {
 	for _, k := range kinds {
-		for _, n := range []int{1, 5, 20, 300} {
+		for _, n := range []int{1, 5, 20, 300, minPyramid} {
 			s := k.generate(uint64(n), n)
 			values = append(values, AppendValues(nil, s.values))
 			clocks = append(clocks, AppendClock(nil, s.steps, s.times))
@@ -65,6 +65,10 @@ func tryClock(t testing.TB, src []byte) error {
 	}
 	if _, err := ReadClockZone(src); err != nil {
 		require.ErrorIs(t, err, record.ErrCorrupt)
+	}
+	if spans, err := ReadClockPyramid(nil, src); err != nil {
+		require.ErrorIs(t, err, record.ErrCorrupt)
+		require.Empty(t, spans)
 	}
 	if _, inspectErr := InspectClock(src); inspectErr != nil {
 		require.ErrorIs(t, inspectErr, record.ErrCorrupt)
@@ -148,8 +152,8 @@ func TestRefused(t *testing.T) {
 		"nothing":         {},
 		"version 2":       {2, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0},
 		"no points":       {1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0},
-		"clock flag 4":    {1, 1, 7, 0, 0, 0, 0, 0, 0, 0, 0},
-		"one column only": {1, 1, 3, 0, 0, 0, 0, 0, 0},
+		"clock flag 16":   {1, 1, 19, 0, 0, 0, 0, 0, 0, 0, 0},
+		"one column only": {1, 2, 3, 0, 0, 0, 0, intsPacked, 0, 0},
 	} {
 		t.Run("clock "+name, func(t *testing.T) { require.Error(t, tryClock(t, src)) })
 	}

@@ -62,6 +62,9 @@ func TestGolden(t *testing.T) {
 		{"value_float32_planes", "float32 planes", spikes},
 		{"value_float64_packed", "float64 packed", roots},
 		{"value_float64_planes", "float64 planes", repeat(64, math.Pi, math.Pi, math.Pi, math.Pi, -math.E)},
+		{"value_pyramid_decimal", "decimal", gen("printed loss", 1025)},
+		{"value_pyramid_float32", "float32", gen("ratio of 512", 1100)},
+		{"value_pyramid_float64", "float64", gen("mean that repeats", 1100)},
 		{"value_empty_span", "float64 planes", odd("empty span")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -71,6 +74,9 @@ func TestGolden(t *testing.T) {
 			require.Contains(t, info.Parts[len(info.Parts)-1].Codec, c.codec)
 			got := d.values()
 			requireSameBits(t, c.values, got)
+			if len(c.values) > 1024 && c.codec != "constant" {
+				requireSameSpans(t, pyramidOf(c.values), d.spans)
+			}
 			golden(t, c.name, &d)
 		})
 	}
@@ -79,6 +85,7 @@ func TestGolden(t *testing.T) {
 	for i := range pauses { // a validation every eleven steps
 		pauses[i] += int64(i/11) * 60_000
 	}
+	long := kinds[0].generate(11, 1030)
 	for _, c := range []struct {
 		name         string
 		codec        string // of times
@@ -89,16 +96,25 @@ func TestGolden(t *testing.T) {
 		{"clock_packed", "packed delta", irregular.steps[:20], irregular.times[:20]},
 		{"clock_delta_of_delta", "packed delta of delta", []int64{1, 4, 9, 16, 25, 36, 49, 65}, []int64{64, 49, 36, 25, 16, 9, 4, 1}},
 		{"clock_planes", "planes", irregular.steps, pauses},
+		{"clock_pyramid", "packed delta", long.steps, long.times},
 		{"clock_odd", "packed", []int64{math.MaxInt64, math.MinInt64, 0}, []int64{0, math.MinInt64, -1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := dump{src: AppendClock(nil, c.steps, c.times)}
 			info, err := InspectClock(d.src)
 			require.NoError(t, err)
-			require.Contains(t, info.Parts[2].Codec, c.codec)
+			require.Contains(t, info.Parts[len(info.Parts)-1].Codec, c.codec)
 			steps, times := d.clock()
 			require.Equal(t, c.steps, steps)
 			require.Equal(t, c.times, times)
+			for i, xs := range [][]int64{steps, times} {
+				for j, length := range d.lengths[i] {
+					require.Equal(t, xs[min(j*256+255, len(xs)-1)]-xs[j*256], length)
+				}
+				for j, gap := range d.gaps[i] {
+					require.Equal(t, xs[j*256+256]-xs[j*256+255], gap)
+				}
+			}
 			golden(t, c.name, &d)
 		})
 	}
@@ -124,6 +140,9 @@ type dump struct {
 	src []byte
 	at  int
 	out strings.Builder
+	// pyramids
+	spans         []Span
+	lengths, gaps [2][]int64
 }
 
 // note takes n bytes, writes them in lines of 16 and the note at the first.
@@ -180,13 +199,10 @@ func (d *dump) values() []float64 {
 	codec := d.byte("codec " + valueCodecs[d.src[1]])
 	n := d.uvarint("n")
 	if codec != 0 && n > 16 {
-		d.zone()
-		if n > 256 {
+		nans := d.zone()
+		if n > 1024 {
 			d.uvarint("pyramid bytes")
-			for i := range (n + 255) / 256 {
-				d.number(fmt.Sprintf("span %d min", i))
-				d.number(fmt.Sprintf("span %d max", i))
-			}
+			d.pyramid((n+255)/256, nans)
 		}
 	}
 	out := make([]float64, n)
@@ -225,15 +241,9 @@ func (d *dump) values() []float64 {
 		case 2:
 			out[i] = float64(x) / math.Pow10(int(e))
 		case 3:
-			if x < 0 {
-				x ^= 1<<31 - 1
-			}
-			out[i] = float64(math.Float32frombits(uint32(x)))
+			out[i] = fromFloat32(x)
 		case 4:
-			if x < 0 {
-				x ^= 1<<63 - 1
-			}
-			out[i] = math.Float64frombits(uint64(x))
+			out[i] = fromFloat64(x)
 		}
 		if v, ok := exceptions[i]; ok {
 			out[i] = v
@@ -242,15 +252,75 @@ func (d *dump) values() []float64 {
 	return out
 }
 
+// pyramid keeps what it reads for the test to compare.
+func (d *dump) pyramid(m int, nans bool) {
+	d.spans = make([]Span, m)
+	switch form := d.byte("form"); form {
+	case 0:
+		for i := range d.spans {
+			p := &d.spans[i]
+			for j, v := range []*float64{&p.First, &p.Last, &p.Min, &p.Max} {
+				*v = d.number(fmt.Sprintf("span %d %s", i, []string{"first", "last", "min", "max"}[j]))
+			}
+		}
+	default:
+		var e byte
+		if form == 1 {
+			e = d.byte("exponent")
+		}
+		number := func(x int64) float64 {
+			switch form {
+			case 1:
+				return float64(x) / math.Pow10(int(e))
+			case 2:
+				return fromFloat32(x)
+			}
+			return fromFloat64(x)
+		}
+		low := d.varint("min of span 0")
+		drift := append([]int64{0}, d.packedColumn("rise of min", m-1)...)
+		height := d.packedColumn("max - min", m)
+		first := d.packedColumn("first - min", m)
+		last := d.packedColumn("last - min", m)
+		for i := range d.spans {
+			low += drift[i]
+			d.spans[i] = Span{First: number(low + first[i]), Last: number(low + last[i]), Min: number(low), Max: number(low + height[i])}
+		}
+	}
+	if nans {
+		for i, c := range d.packedColumn("NaN", m) {
+			d.spans[i].NaN = int(c)
+		}
+	}
+}
+
+func (d *dump) packedColumn(what string, m int) []int64 {
+	return d.packed(d.varint("reference of "+what), m)
+}
+
+func fromFloat32(x int64) float64 {
+	if x < 0 {
+		x ^= 1<<31 - 1
+	}
+	return float64(math.Float32frombits(uint32(x)))
+}
+
+func fromFloat64(x int64) float64 {
+	if x < 0 {
+		x ^= 1<<63 - 1
+	}
+	return math.Float64frombits(uint64(x))
+}
+
 // zone reads the zone map of values that are not all NaN.
-func (d *dump) zone() {
+func (d *dump) zone() (nans bool) {
 	flags := d.byte("zone flags")
 	d.number("first")
 	if flags&2 == 0 {
 		d.number("last")
 	}
 	if flags&1 != 0 {
-		d.uvarint("NaN")
+		nans = d.uvarint("NaN") > 0
 		d.uvarint("+Inf")
 		d.uvarint("-Inf")
 	}
@@ -263,22 +333,46 @@ func (d *dump) zone() {
 		}
 	}
 	d.number("sum")
+	return nans
 }
 
 func (d *dump) clock() (steps, times []int64) {
 	d.byte("version")
 	n := d.uvarint("n")
 	flags := d.byte("flags")
-	var first [2]int64
+	var first, stride [2]int64
 	for i, what := range []string{"step", "time"} {
 		first[i] = d.varint("first " + what)
-		d.varint("last - first")
+		if flags&(4<<i) != 0 {
+			stride[i] = d.varint("stride")
+		} else {
+			d.varint("last - first")
+		}
 		if flags&(1<<i) == 0 {
 			d.uvarint("first - min")
 			d.uvarint("max - first")
 		}
 	}
-	return d.ints("steps", first[0], n), d.ints("times", first[1], n)
+	if n > 1024 && flags>>2 != 3 {
+		d.uvarint("pyramid bytes")
+		for i, what := range []string{"steps", "times"} {
+			if flags&(4<<i) == 0 {
+				d.lengths[i] = d.packedColumn(what+": last - first", (n+255)/256)
+				d.gaps[i] = d.packedColumn(what+": next first - last", (n+255)/256-1)
+			}
+		}
+	}
+	var columns [2][]int64
+	for i, what := range []string{"steps", "times"} {
+		if flags&(4<<i) == 0 {
+			columns[i] = d.ints(what, first[i], n)
+			continue
+		}
+		for j := range int64(n) {
+			columns[i] = append(columns[i], first[i]+j*stride[i])
+		}
+	}
+	return columns[0], columns[1]
 }
 
 func (d *dump) ints(what string, first int64, n int) []int64 {

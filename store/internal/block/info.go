@@ -46,7 +46,15 @@ func InspectClock(src []byte) (Info, error) {
 	s := decoders.Get().(*decoder)
 	defer decoders.Put(s)
 	xs := make([]int64, z.Count)
-	for _, name := range [...]string{"steps", "times"} {
+	if at := r.at; z.hasPyramid() {
+		r.take(r.count(maxClockPyramid))
+		info.add("pyramid", "", r.at-at)
+	}
+	for i, name := range [...]string{"steps", "times"} {
+		if [...]bool{z.StepsStride, z.TimesStride}[i] {
+			info.add(name, intCodecs[intsStride], 0) // in the header
+			continue
+		}
 		codec, at := r.columnCodec(), r.at
 		s.readInts(&r, 0, xs)
 		info.add(name, codec, r.at-at)

@@ -102,7 +102,7 @@ func (s *decoder) readInts(r *reader, first int64, xs []int64) {
 	head := r.byte()
 	codec, predictor := head&15, head>>4
 	if codec == intsStride && predictor == predictNone {
-		readStride(r, xs)
+		fillStride(xs, first, r.varint())
 		return
 	}
 	res := xs[1:]

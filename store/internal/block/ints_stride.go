@@ -21,8 +21,7 @@ func appendStride(dst []byte, stride int64) []byte {
 	return binary.AppendVarint(append(dst, intsStride), stride)
 }
 
-func readStride(r *reader, xs []int64) {
-	stride, x := r.varint(), xs[0]
+func fillStride(xs []int64, x, stride int64) {
 	for i := range xs {
 		xs[i] = x
 		x += stride

@@ -5,13 +5,25 @@ import (
 	"math"
 )
 
-// maxNumber is the size of the longest number.
-const maxNumber = 9
+// minPyramid is the smallest block with a pyramid: decoding fewer values costs
+// little, and the pyramid of a short curve is large beside it.
+const minPyramid = 4*PyramidSpan + 1
+
+const (
+	pyramidNumbers = 0
+	pyramidDecimal = 1
+	pyramidFloat32 = 2
+	pyramidFloat64 = 3
+)
 
 // spansOf returns how many spans n values have.
 func spansOf(n int) int { return (n + PyramidSpan - 1) / PyramidSpan }
 
-// appendSummary appends the zone map and, for more than one span, the pyramid.
+// maxPyramid bounds the bytes of the pyramid of n values: five columns of at
+// most nine bytes a number, and their heads.
+func maxPyramid(n int) int { return 64 + 48*spansOf(n) }
+
+// appendSummary appends the zone map and, for a long block, the pyramid.
 func (s *encoder) appendSummary(dst []byte, values []float64) []byte {
 	z := newZone(values)
 	s.spans = s.spans[:0]
@@ -19,15 +31,15 @@ func (s *encoder) appendSummary(dst []byte, values []float64) []byte {
 		s.spans = append(s.spans, z.scan(values[at:min(at+PyramidSpan, len(values))], at))
 	}
 	dst = z.append(dst)
-	if len(s.spans) == 1 {
+	if len(values) < minPyramid {
 		return dst
 	}
-	// The length goes before the pyramid but is known after it.
 	at := len(dst)
-	for _, m := range s.spans {
-		dst = appendNumber(dst, m.Min)
-		dst = appendNumber(dst, m.Max)
-	}
+	return prefixLength(s.appendPyramid(dst, z.NaN > 0), at)
+}
+
+// prefixLength puts the length of dst[at:] before it as a uvarint.
+func prefixLength(dst []byte, at int) []byte {
 	var length [binary.MaxVarintLen64]byte
 	n := binary.PutUvarint(length[:], uint64(len(dst)-at))
 	dst = append(dst, length[:n]...)
@@ -36,77 +48,169 @@ func (s *encoder) appendSummary(dst []byte, values []float64) []byte {
 	return dst
 }
 
-// pyramidBytes reads the pyramid's length, 0 if n values have no pyramid.
-func (r *reader) pyramidBytes(n int) int {
-	if n <= PyramidSpan {
-		return 0
-	}
-	return r.count(2 * maxNumber * spansOf(n))
-}
-
-func (r *reader) skipPyramid(n int) { r.take(r.pyramidBytes(n)) }
-
-// ReadZone reads the zone map of a value block, without decoding its values
-// unless they are 16 or fewer. Its error wraps record.ErrCorrupt.
-func ReadZone(src []byte) (Zone, error) {
-	r := reader{src: src}
-	codec, n := r.valueHeader()
-	if !r.ok() {
-		return Zone{}, r.err("value")
-	}
-	var z Zone
-	switch {
-	case n <= smallBlock:
-		var few [smallBlock]float64
-		values, err := DecodeValues(few[:0], src)
-		if err != nil {
-			return Zone{}, err
+// appendPyramid appends s.spans. The integers of a span lie in its range, so
+// they are stored as distances from its minimum.
+func (s *encoder) appendPyramid(dst []byte, nans bool) []byte {
+	form, e := s.pyramidForm()
+	dst = append(dst, form)
+	if form == pyramidNumbers {
+		for _, p := range s.spans {
+			dst = appendNumber(dst, p.First)
+			dst = appendNumber(dst, p.Last)
+			dst = appendNumber(dst, p.Min)
+			dst = appendNumber(dst, p.Max)
 		}
-		return ZoneOf(values), nil
-	case codec == valuesConstant:
-		z = r.constantZone(n)
-	default:
-		z = r.zone(n)
+	} else {
+		if form == pyramidDecimal {
+			dst = append(dst, byte(e))
+		}
+		dst = s.appendPyramidInts(dst, form, e)
 	}
-	if err := r.err("value"); err != nil {
-		return Zone{}, err
+	if nans {
+		counts := resize(s.res, len(s.spans))
+		for i, p := range s.spans {
+			counts[i] = int64(p.NaN)
+		}
+		dst = appendPacked(dst, counts)
+		s.res = counts
 	}
-	return z, nil
+	return dst
 }
 
-// ReadPyramid appends one range for every [PyramidSpan] values of a value
-// block, without decoding them, to dst. After an error, which wraps
-// record.ErrCorrupt, it returns dst as it was.
-func ReadPyramid(dst []MinMax, src []byte) ([]MinMax, error) {
+func (s *encoder) appendPyramidInts(dst []byte, form byte, e int) []byte {
+	m := len(s.spans)
+	s.res = resize(s.res, 4*m)
+	drift, height, first, last := s.res[:m], s.res[m:2*m], s.res[2*m:3*m], s.res[3*m:]
+	var prev int64
+	for i, p := range s.spans {
+		low := pyramidInt(form, e, p.Min)
+		drift[i] = low - prev
+		height[i] = pyramidInt(form, e, p.Max) - low
+		first[i] = pyramidInt(form, e, p.First) - low
+		last[i] = pyramidInt(form, e, p.Last) - low
+		prev = low
+	}
+	dst = binary.AppendVarint(dst, drift[0])
+	dst = appendPacked(dst, drift[1:])
+	dst = appendPacked(dst, height)
+	dst = appendPacked(dst, first)
+	return appendPacked(dst, last)
+}
+
+// pyramidForm finds integers that the numbers of all spans have.
+func (s *encoder) pyramidForm() (form byte, e int) {
+	decimal, single, finite := true, true, true
+	for _, p := range s.spans {
+		for _, v := range [...]float64{p.Min, p.Max, p.First, p.Last} {
+			if decimal {
+				e, decimal = exponentOf(v, e)
+			}
+			if !decimal && single {
+				_, single = narrow(v)
+			}
+			finite = finite && v-v == 0
+		}
+	}
+	switch {
+	case !finite:
+		return pyramidNumbers, 0
+	case decimal && s.fitsDecimal(e):
+		return pyramidDecimal, e
+	case s.fitsFloat32():
+		return pyramidFloat32, 0
+	}
+	return pyramidFloat64, 0
+}
+
+// fitsDecimal reports whether the numbers that came before e grew fit it too.
+func (s *encoder) fitsDecimal(e int) bool {
+	for _, p := range s.spans {
+		for _, v := range [...]float64{p.Min, p.Max, p.First, p.Last} {
+			if _, ok := toDecimal(v, e); !ok {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (s *encoder) fitsFloat32() bool {
+	for _, p := range s.spans {
+		for _, v := range [...]float64{p.Min, p.Max, p.First, p.Last} {
+			if _, ok := narrow(v); !ok {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// pyramidInt returns the integer of a number that has one.
+func pyramidInt(form byte, e int, v float64) int64 {
+	switch form {
+	case pyramidDecimal:
+		k, _ := toDecimal(v, e)
+		return k
+	case pyramidFloat32:
+		b, _ := narrow(v)
+		return orderFloat32(b)
+	}
+	return orderFloat64(v)
+}
+
+// pyramidFloat undoes pyramidInt.
+func pyramidFloat(form byte, unit float64, k int64) float64 {
+	switch form {
+	case pyramidDecimal:
+		return float64(k) / unit
+	case pyramidFloat32:
+		return unorderFloat32(k)
+	}
+	return unorderFloat64(k)
+}
+
+// skipPyramid passes the pyramid of n values, if they have one.
+func (r *reader) skipPyramid(n int) {
+	if n >= minPyramid {
+		r.take(r.count(maxPyramid(n)))
+	}
+}
+
+// ReadPyramid appends one summary for every [PyramidSpan] values of a value
+// block to dst, without decoding them unless they are 1,024 or fewer. After an
+// error, which wraps record.ErrCorrupt, it returns dst as it was.
+func ReadPyramid(dst []Span, src []byte) ([]Span, error) {
 	r := reader{src: src}
 	codec, n := r.valueHeader()
 	if !r.ok() {
 		return dst, r.err("value")
 	}
-	if n <= PyramidSpan || codec == valuesConstant {
-		z, err := ReadZone(src)
+	if codec == valuesConstant {
+		v := r.number()
+		if err := r.err("value"); err != nil {
+			return dst, err
+		}
+		return appendConstantSpans(dst, v, n), nil
+	}
+	s := decoders.Get().(*decoder)
+	defer decoders.Put(s)
+	if n < minPyramid {
+		values, err := DecodeValues(s.floats[:0], src)
 		if err != nil {
 			return dst, err
 		}
-		for range spansOf(n) {
-			dst = append(dst, MinMax{Min: z.Min, Max: z.Max})
+		s.floats = values
+		var z Zone
+		for at := 0; at < n; at += PyramidSpan {
+			dst = append(dst, z.scan(values[at:min(at+PyramidSpan, n)], at))
 		}
 		return dst, nil
 	}
-	r.zone(n)
-	end := r.pyramidBytes(n)
-	end += r.at
-	if end > len(src) {
-		r.fail("pyramid ends early")
-	}
-	if !r.ok() {
-		return dst, r.err("value")
-	}
+	nans := r.zone(n).NaN > 0
+	size := r.count(maxPyramid(n))
+	end := r.at + size
 	all, spans := extend(dst, spansOf(n))
-	for i := range spans {
-		spans[i].Min = r.number()
-		spans[i].Max = r.number()
-	}
+	s.readPyramid(&r, spans, nans, n)
 	if r.ok() && r.at != end {
 		r.fail("pyramid of another length")
 	}
@@ -116,25 +220,67 @@ func ReadPyramid(dst []MinMax, src []byte) ([]MinMax, error) {
 	return all, nil
 }
 
-// constantZone reads the body of a constant block of more than smallBlock
-// values as its zone map.
-func (r *reader) constantZone(n int) Zone {
-	v := r.number()
-	z := ZoneOf([]float64{v})
-	z.Count, z.NaN, z.PosInf, z.NegInf = n, z.NaN*n, z.PosInf*n, z.NegInf*n
-	if v-v == 0 {
-		z.Sum = r.number()
+func appendConstantSpans(dst []Span, v float64, n int) []Span {
+	p := Span{First: v, Last: v, Min: v, Max: v}
+	if v != v {
+		p.Min, p.Max = math.Inf(1), math.Inf(-1)
 	}
-	return z
+	for ; n > 0; n -= PyramidSpan {
+		if v != v {
+			p.NaN = min(n, PyramidSpan)
+		}
+		dst = append(dst, p)
+	}
+	return dst
 }
 
-// isConstant reports whether all values have the same bits.
-func isConstant(values []float64) bool {
-	first := math.Float64bits(values[0])
-	for _, v := range values[1:] {
-		if math.Float64bits(v) != first {
-			return false
+// readPyramid fills spans, those of n values.
+func (s *decoder) readPyramid(r *reader, spans []Span, nans bool, n int) {
+	form, unit := r.byte(), 1.0
+	if form > pyramidFloat64 {
+		r.fail("unknown pyramid form")
+		return
+	}
+	if form == pyramidNumbers {
+		for i := range spans {
+			spans[i] = Span{First: r.number(), Last: r.number(), Min: r.number(), Max: r.number()}
+		}
+	} else {
+		if form == pyramidDecimal {
+			unit = r.unit()
+		}
+		s.readPyramidInts(r, spans, form, unit)
+	}
+	if nans && r.ok() {
+		s.res = resize(s.res, len(spans))
+		readPacked(r, s.res)
+		for i, c := range s.res {
+			if c < 0 || c > int64(min(PyramidSpan, n-i*PyramidSpan)) {
+				r.fail("more NaN than values")
+				return
+			}
+			spans[i].NaN = int(c)
 		}
 	}
-	return true
+}
+
+func (s *decoder) readPyramidInts(r *reader, spans []Span, form byte, unit float64) {
+	m := len(spans)
+	s.res = resize(s.res, 4*m)
+	drift, height, first, last := s.res[:m], s.res[m:2*m], s.res[2*m:3*m], s.res[3*m:]
+	drift[0] = r.varint()
+	readPacked(r, drift[1:])
+	readPacked(r, height)
+	readPacked(r, first)
+	readPacked(r, last)
+	var low int64
+	for i := range spans {
+		low += drift[i]
+		spans[i] = Span{
+			First: pyramidFloat(form, unit, low+first[i]),
+			Last:  pyramidFloat(form, unit, low+last[i]),
+			Min:   pyramidFloat(form, unit, low),
+			Max:   pyramidFloat(form, unit, low+height[i]),
+		}
+	}
 }

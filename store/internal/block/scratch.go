@@ -13,16 +13,18 @@ type encoder struct {
 	res   []int64  // residuals of one predictor
 	zz    []uint64 // residuals less their reference, zigzagged
 	plane []byte
-	spans []MinMax
+	spans []Span
 	exc   []exception
 	zstd  *zstd.Encoder // nil until a plane wants it
 }
 
 // decoder is the working memory of one running decode.
 type decoder struct {
-	ints  []int64
-	plane []byte
-	zstd  *zstd.Decoder // nil until a plane wants it
+	ints   []int64
+	res    []int64   // columns of a pyramid
+	floats []float64 // values of a block without a pyramid
+	plane  []byte
+	zstd   *zstd.Decoder // nil until a plane wants it
 }
 
 // One zstd coder of concurrency 1 lives in each piece of scratch: as many as

@@ -113,19 +113,24 @@ func (s *encoder) appendDecimal(dst []byte, e int) []byte {
 	return s.appendInts(dst, s.ints)
 }
 
-func (s *decoder) readDecimal(r *reader, values []float64) {
+// unit reads an exponent e and returns 10^e.
+func (r *reader) unit() float64 {
 	e := int(r.byte())
 	if e > maxExponent {
 		r.fail("exponent over 15")
-		return
+		return 1
 	}
+	return pow10[e]
+}
+
+func (s *decoder) readDecimal(r *reader, values []float64) {
+	unit := r.unit()
 	exceptions := r.exceptions(len(values))
 	s.ints = resize(s.ints, len(values))
 	s.readInts(r, r.varint(), s.ints)
 	if !r.ok() {
 		return
 	}
-	unit := pow10[e]
 	for i, k := range s.ints {
 		values[i] = float64(k) / unit
 	}

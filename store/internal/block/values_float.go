@@ -24,6 +24,29 @@ func widen(b uint32) float64 {
 	return float64(math.Float32frombits(b))
 }
 
+// orderFloat32 makes an integer of float32 bits that orders as they do.
+func orderFloat32(b uint32) int64 {
+	x := int32(b)
+	return int64(x ^ int32(uint32(x>>31)>>1))
+}
+
+// unorderFloat32 returns the float32 that x was made of, widened.
+func unorderFloat32(x int64) float64 {
+	b := int32(x)
+	return widen(uint32(b ^ int32(uint32(b>>31)>>1)))
+}
+
+// orderFloat64 makes an integer of a float64 that orders as it does.
+func orderFloat64(v float64) int64 {
+	b := int64(math.Float64bits(v))
+	return b ^ int64(uint64(b>>63)>>1)
+}
+
+// unorderFloat64 undoes orderFloat64.
+func unorderFloat64(b int64) float64 {
+	return math.Float64frombits(uint64(b ^ int64(uint64(b>>63)>>1)))
+}
+
 // toFloat32 fills s.ints with ordered float32 bits and s.exc with the values
 // that are no float32. It reports false if they are too many.
 func (s *encoder) toFloat32(values []float64) bool {
@@ -33,8 +56,7 @@ func (s *encoder) toFloat32(values []float64) bool {
 	last := int64(0)
 	for i, v := range values {
 		if b, ok := narrow(v); ok {
-			x := int32(b)
-			last = int64(x ^ int32(uint32(x>>31)>>1))
+			last = orderFloat32(b)
 		} else if len(s.exc) < limit {
 			s.exc = append(s.exc, exception{i, math.Float64bits(v)})
 		} else {
@@ -59,8 +81,7 @@ func (s *decoder) readFloat32(r *reader, values []float64) {
 		return
 	}
 	for i, x := range s.ints {
-		b := int32(x)
-		values[i] = widen(uint32(b ^ int32(uint32(b>>31)>>1)))
+		values[i] = unorderFloat32(x)
 	}
 	patch(values, exceptions)
 }
@@ -69,8 +90,7 @@ func (s *decoder) readFloat32(r *reader, values []float64) {
 func (s *encoder) toFloat64(values []float64) {
 	s.ints = resize(s.ints, len(values))
 	for i, v := range values {
-		b := int64(math.Float64bits(v))
-		s.ints[i] = b ^ int64(uint64(b>>63)>>1)
+		s.ints[i] = orderFloat64(v)
 	}
 }
 
@@ -86,6 +106,6 @@ func (s *decoder) readFloat64(r *reader, values []float64) {
 		return
 	}
 	for i, b := range s.ints {
-		values[i] = math.Float64frombits(uint64(b ^ int64(uint64(b>>63)>>1)))
+		values[i] = unorderFloat64(b)
 	}
 }

@@ -5,6 +5,17 @@ import (
 	"math"
 )
 
+// isConstant reports whether all values have the same bits.
+func isConstant(values []float64) bool {
+	first := math.Float64bits(values[0])
+	for _, v := range values[1:] {
+		if math.Float64bits(v) != first {
+			return false
+		}
+	}
+	return true
+}
+
 func appendConstant(dst []byte, values []float64) []byte {
 	v := values[0]
 	dst = appendNumber(dst, v)

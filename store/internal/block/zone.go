@@ -23,9 +23,13 @@ type Zone struct {
 	Sum float64
 }
 
-// MinMax is the range of the values in one span of the pyramid that are not
-// NaN: Min is +Inf and Max is -Inf if there are none.
-type MinMax struct{ Min, Max float64 }
+// Span sums up [PyramidSpan] values, the last span of a block those that are
+// left. First and Last are the bits of its first and last value; Min and Max
+// are over its values that are not NaN, as in [Zone]; NaN counts the others.
+type Span struct {
+	First, Last, Min, Max float64
+	NaN                   int
+}
 
 // ZoneOf returns the zone map of values, the same as [ReadZone] gives for
 // their block. That of no values has Count 0.
@@ -46,7 +50,8 @@ func newZone(values []float64) Zone {
 }
 
 // scan adds one span of values, the first of which has index at.
-func (z *Zone) scan(span []float64, at int) MinMax {
+func (z *Zone) scan(span []float64, at int) Span {
+	nans := z.NaN
 	low, high := math.Inf(1), math.Inf(-1)
 	argLow, argHigh := -1, -1
 	sum := z.Sum
@@ -83,7 +88,7 @@ func (z *Zone) scan(span []float64, at int) MinMax {
 	if argHigh >= 0 && (z.ArgMax < 0 || high > z.Max) {
 		z.Max, z.ArgMax = high, at+argHigh
 	}
-	return MinMax{Min: low, Max: high}
+	return Span{First: span[0], Last: span[len(span)-1], Min: low, Max: high, NaN: z.NaN - nans}
 }
 
 const (
@@ -181,4 +186,44 @@ func (r *reader) extreme(z *Zone, isFirst, isLast bool) (v float64, arg int) {
 		v = r.number()
 	}
 	return v, r.count(z.Count - 1)
+}
+
+// ReadZone reads the zone map of a value block, without decoding its values
+// unless they are 16 or fewer. Its error wraps record.ErrCorrupt.
+func ReadZone(src []byte) (Zone, error) {
+	r := reader{src: src}
+	codec, n := r.valueHeader()
+	if !r.ok() {
+		return Zone{}, r.err("value")
+	}
+	var z Zone
+	switch {
+	case n <= smallBlock:
+		var few [smallBlock]float64
+		values, err := DecodeValues(few[:0], src)
+		if err != nil {
+			return Zone{}, err
+		}
+		return ZoneOf(values), nil
+	case codec == valuesConstant:
+		z = r.constantZone(n)
+	default:
+		z = r.zone(n)
+	}
+	if err := r.err("value"); err != nil {
+		return Zone{}, err
+	}
+	return z, nil
+}
+
+// constantZone reads the body of a constant block of more than smallBlock
+// values as its zone map.
+func (r *reader) constantZone(n int) Zone {
+	v := r.number()
+	z := ZoneOf([]float64{v})
+	z.Count, z.NaN, z.PosInf, z.NegInf = n, z.NaN*n, z.PosInf*n, z.NegInf*n
+	if v-v == 0 {
+		z.Sum = r.number()
+	}
+	return z
 }
