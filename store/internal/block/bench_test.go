@@ -1,6 +1,7 @@
 package block
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,41 +14,94 @@ func perPoint(b *testing.B, points, size int) {
 	b.ReportMetric(float64(size)/float64(points), "B/point")
 }
 
-func BenchmarkAppendValues(b *testing.B) {
+// lengths are those of a full block, of a tail, and of short curves.
+var lengths = []int{sealAt, 500, 30}
+
+// BenchmarkEncode makes value blocks of every kind of series.
+func BenchmarkEncode(b *testing.B) {
 	for _, k := range kinds {
-		b.Run(k.name, func(b *testing.B) {
-			values := k.generate(1, sealAt).values
-			dst := AppendValues(nil, values)
-			b.ReportAllocs()
-			for b.Loop() {
-				dst = AppendValues(dst[:0], values)
-			}
-			perPoint(b, sealAt, len(dst))
-		})
+		for _, n := range lengths {
+			b.Run(fmt.Sprintf("%s/%d", k.name, n), func(b *testing.B) {
+				values := k.generate(1, n).values
+				dst := AppendValues(nil, values)
+				b.ReportAllocs()
+				for b.Loop() {
+					dst = AppendValues(dst[:0], values)
+				}
+				perPoint(b, n, len(dst))
+			})
+		}
 	}
 }
 
-func BenchmarkDecodeValues(b *testing.B) {
+// BenchmarkDecode reads value blocks of every kind of series.
+func BenchmarkDecode(b *testing.B) {
 	for _, k := range kinds {
-		b.Run(k.name, func(b *testing.B) {
-			src := AppendValues(nil, k.generate(1, sealAt).values)
-			dst := make([]float64, 0, sealAt)
-			b.ReportAllocs()
-			for b.Loop() {
-				got, err := DecodeValues(dst, src)
-				if err != nil || len(got) != sealAt {
-					b.Fatal(len(got), err)
+		for _, n := range lengths {
+			b.Run(fmt.Sprintf("%s/%d", k.name, n), func(b *testing.B) {
+				src := AppendValues(nil, k.generate(1, n).values)
+				dst := make([]float64, 0, n)
+				b.ReportAllocs()
+				for b.Loop() {
+					got, err := DecodeValues(dst, src)
+					if err != nil || len(got) != n {
+						b.Fatal(len(got), err)
+					}
+				}
+				perPoint(b, n, len(src))
+			})
+		}
+	}
+}
+
+// BenchmarkWhole is a group of ten series with one clock, as the store seals
+// it: ns and bytes for each of its 40,960 points.
+func BenchmarkWhole(b *testing.B) {
+	var columns [][]float64
+	var blocks [][]byte
+	var s series
+	size := 0
+	for i := range 10 {
+		s = kinds[4+i%7].generate(uint64(i), sealAt)
+		columns = append(columns, s.values)
+		blocks = append(blocks, AppendValues(nil, s.values))
+		size += len(blocks[i])
+	}
+	clock := AppendClock(nil, s.steps, s.times)
+	size += len(clock)
+	b.Run("encode", func(b *testing.B) {
+		var dst []byte
+		b.ReportAllocs()
+		for b.Loop() {
+			dst = AppendClock(dst[:0], s.steps, s.times)
+			for _, values := range columns {
+				dst = AppendValues(dst[:0], values)
+			}
+		}
+		perPoint(b, 10*sealAt, size)
+	})
+	b.Run("decode", func(b *testing.B) {
+		steps, times := make([]int64, 0, sealAt), make([]int64, 0, sealAt)
+		values := make([]float64, 0, sealAt)
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, _, err := DecodeClock(steps, times, clock); err != nil {
+				b.Fatal(err)
+			}
+			for _, src := range blocks {
+				if _, err := DecodeValues(values, src); err != nil {
+					b.Fatal(err)
 				}
 			}
-			perPoint(b, sealAt, len(src))
-		})
-	}
+		}
+		perPoint(b, 10*sealAt, size)
+	})
 }
 
 func BenchmarkClock(b *testing.B) {
 	s := kinds[0].generate(1, sealAt)
 	src := AppendClock(nil, s.steps, s.times)
-	b.Run("append", func(b *testing.B) {
+	b.Run("encode", func(b *testing.B) {
 		var dst []byte
 		b.ReportAllocs()
 		for b.Loop() {
@@ -86,6 +140,16 @@ func BenchmarkHeaders(b *testing.B) {
 			}
 		}
 	})
+	clock := AppendClock(nil, kinds[0].generate(1, sealAt).steps, kinds[0].generate(1, sealAt).times)
+	b.Run("clock pyramid", func(b *testing.B) {
+		spans := make([]ClockSpan, 0, spansOf(sealAt))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := ReadClockPyramid(spans, clock); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	values := kinds[4].generate(1, sealAt).values
 	b.Run("zone of values", func(b *testing.B) {
 		for b.Loop() {
@@ -120,7 +184,7 @@ func BenchmarkCorpus(b *testing.B) {
 			}
 		}
 	}
-	b.Run("append", func(b *testing.B) {
+	b.Run("encode", func(b *testing.B) {
 		var dst []byte
 		b.ReportAllocs()
 		for b.Loop() {

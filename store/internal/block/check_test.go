@@ -2,14 +2,13 @@ package block
 
 import (
 	"math"
-	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
 // requireSameBits compares floats bit for bit: -0 is not +0, and one NaN is
 // not another.
-func requireSameBits(t testing.TB, want, got []float64) {
+func requireSameBits(t tester, want, got []float64) {
 	t.Helper()
 	require.Len(t, got, len(want))
 	for i := range want {
@@ -20,7 +19,7 @@ func requireSameBits(t testing.TB, want, got []float64) {
 }
 
 // requireSameZone compares zone maps bit for bit.
-func requireSameZone(t testing.TB, want, got Zone) {
+func requireSameZone(t tester, want, got Zone) {
 	t.Helper()
 	requireSameBits(t, []float64{want.First, want.Last, want.Min, want.Max, want.Sum},
 		[]float64{got.First, got.Last, got.Min, got.Max, got.Sum})
@@ -30,7 +29,7 @@ func requireSameZone(t testing.TB, want, got Zone) {
 }
 
 // requireSameSpans compares pyramids bit for bit.
-func requireSameSpans(t testing.TB, want, got []Span) {
+func requireSameSpans(t tester, want, got []Span) {
 	t.Helper()
 	require.Len(t, got, len(want))
 	for i, w := range want {
@@ -38,4 +37,10 @@ func requireSameSpans(t testing.TB, want, got []Span) {
 		requireSameBits(t, []float64{w.First, w.Last, w.Min, w.Max}, []float64{g.First, g.Last, g.Min, g.Max})
 		require.Equal(t, w.NaN, g.NaN, "span %d", i)
 	}
+}
+
+// tester is what tests, benchmarks and fuzz targets have in common with rapid.
+type tester interface {
+	require.TestingT
+	Helper()
 }

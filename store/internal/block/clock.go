@@ -16,6 +16,7 @@ type ClockZone struct {
 	// time i is FirstTime + i·TimeStride, wrapping at 64 bits.
 	StepsStride, TimesStride bool
 	StepStride, TimeStride   int64
+	tilted                   bool
 }
 
 const (
@@ -23,6 +24,7 @@ const (
 	clockTimesAscend
 	clockStepsStride
 	clockTimesStride
+	clockTilted
 	clockUnknown // the first bit that means nothing
 )
 
@@ -37,11 +39,11 @@ func AppendClock(dst []byte, steps, times []int64) []byte {
 	defer encoders.Put(s)
 	dst = append(dst, version)
 	dst = binary.AppendUvarint(dst, uint64(len(steps)))
-	at := len(dst)
+	flagsAt := len(dst)
 	dst = append(dst, 0)
 	dst, stepFlags := appendRange(dst, steps)
 	dst, timeFlags := appendRange(dst, times)
-	dst[at] = stepFlags | timeFlags<<1
+	dst[flagsAt] = stepFlags | timeFlags<<1
 	var both [2][]int64
 	columns := both[:0] // those that are stored
 	if stepFlags&clockStepsStride == 0 {
@@ -50,14 +52,22 @@ func AppendClock(dst []byte, steps, times []int64) []byte {
 	if timeFlags&clockStepsStride == 0 {
 		columns = append(columns, times)
 	}
-	if at = len(dst); len(steps) >= minPyramid && len(columns) > 0 {
+	if at := len(dst); len(steps) >= minPyramid && len(columns) > 0 {
 		for _, xs := range columns {
 			dst = s.appendSpans(dst, xs)
 		}
 		dst = prefixLength(dst, at)
 	}
+	if len(columns) == 2 {
+		if rate, ok := s.tilt(steps, times); ok {
+			dst[flagsAt] |= clockTilted
+			dst = s.appendInts(dst, steps, noGuess)
+			dst = binary.AppendVarint(dst, rate)
+			return s.appendInts(dst, s.ints, noGuess)
+		}
+	}
 	for _, xs := range columns {
-		dst = s.appendInts(dst, xs)
+		dst = s.appendInts(dst, xs, noGuess)
 	}
 	return dst
 }
@@ -97,8 +107,7 @@ func DecodeClock(steps, times []int64, src []byte) ([]int64, []int64, error) {
 	if z.hasPyramid() {
 		r.take(r.count(maxClockPyramid))
 	}
-	s.readClockColumn(&r, z.FirstStep, z.StepsStride, z.StepStride, newSteps)
-	s.readClockColumn(&r, z.FirstTime, z.TimesStride, z.TimeStride, newTimes)
+	s.readClock(&r, &z, newSteps, newTimes)
 	if err := r.finish("clock"); err != nil {
 		return steps, times, err
 	}
@@ -127,6 +136,10 @@ func (r *reader) clockZone() (z ClockZone) {
 	z.TimesAscend = flags&clockTimesAscend != 0
 	z.StepsStride = flags&clockStepsStride != 0
 	z.TimesStride = flags&clockTimesStride != 0
+	z.tilted = flags&clockTilted != 0
+	if z.tilted && (z.StepsStride || z.TimesStride) {
+		r.fail("a stride that is tilted")
+	}
 	z.FirstStep, z.LastStep, z.MinStep, z.MaxStep, z.StepStride = r.intRange(z.Count, z.StepsAscend, z.StepsStride)
 	z.FirstTime, z.LastTime, z.MinTime, z.MaxTime, z.TimeStride = r.intRange(z.Count, z.TimesAscend, z.TimesStride)
 	return z
@@ -148,11 +161,21 @@ func (r *reader) intRange(n int, ascend, even bool) (first, last, low, high, str
 	return first, last, low, high, stride
 }
 
-// readClockColumn fills xs.
-func (s *decoder) readClockColumn(r *reader, first int64, even bool, stride int64, xs []int64) {
-	if even {
-		fillStride(xs, first, stride)
-		return
+// readClock fills steps and times.
+func (s *decoder) readClock(r *reader, z *ClockZone, steps, times []int64) {
+	if z.StepsStride {
+		fillStride(steps, z.FirstStep, z.StepStride)
+	} else {
+		s.readInts(r, z.FirstStep, steps)
 	}
-	s.readInts(r, first, xs)
+	switch {
+	case z.TimesStride:
+		fillStride(times, z.FirstTime, z.TimeStride)
+	case z.tilted:
+		rate := r.varint()
+		s.readInts(r, z.FirstTime, times)
+		untilt(steps, times, rate)
+	default:
+		s.readInts(r, z.FirstTime, times)
+	}
 }

@@ -42,20 +42,28 @@ func ReadClockPyramid(dst []ClockSpan, src []byte) ([]ClockSpan, error) {
 	s := decoders.Get().(*decoder)
 	defer decoders.Put(s)
 	all, spans := extend(dst, spansOf(z.Count))
-	stored, end := z.hasPyramid(), 0
-	if stored {
+	even := z.StepsStride && z.TimesStride
+	if !even && z.Count < minPyramid {
+		s.decodeSpans(&r, &z, spans)
+		if err := r.err("clock"); err != nil {
+			return dst, err
+		}
+		return all, nil
+	}
+	end := 0
+	if !even {
 		end = r.count(maxClockPyramid)
 		end += r.at
 	}
-	firsts, lasts := s.columnSpans(&r, z.Count, z.FirstStep, z.StepsStride, z.StepStride, stored)
+	firsts, lasts := s.columnSpans(&r, z.Count, z.FirstStep, z.StepsStride, z.StepStride)
 	for i := range spans {
 		spans[i].FirstStep, spans[i].LastStep = firsts[i], lasts[i]
 	}
-	firsts, lasts = s.columnSpans(&r, z.Count, z.FirstTime, z.TimesStride, z.TimeStride, stored)
+	firsts, lasts = s.columnSpans(&r, z.Count, z.FirstTime, z.TimesStride, z.TimeStride)
 	for i := range spans {
 		spans[i].FirstTime, spans[i].LastTime = firsts[i], lasts[i]
 	}
-	if r.ok() && stored && r.at != end {
+	if r.ok() && !even && r.at != end {
 		r.fail("pyramid of another length")
 	}
 	if err := r.err("clock"); err != nil {
@@ -65,32 +73,35 @@ func ReadClockPyramid(dst []ClockSpan, src []byte) ([]ClockSpan, error) {
 }
 
 // columnSpans returns the first and the last integer of every span of one
-// column of n, from the pyramid if there is one.
-func (s *decoder) columnSpans(r *reader, n int, first int64, even bool, stride int64, stored bool) (firsts, lasts []int64) {
+// column of n: known of a stride, else from the pyramid.
+func (s *decoder) columnSpans(r *reader, n int, first int64, even bool, stride int64) (firsts, lasts []int64) {
 	m := spansOf(n)
 	s.res = resize(s.res, 2*m)
 	firsts, lasts = s.res[:m], s.res[m:]
-	switch {
-	case even:
+	if even {
 		for i := range firsts {
 			firsts[i] = first + stride*int64(i*PyramidSpan)
 			lasts[i] = first + stride*int64(min((i+1)*PyramidSpan, n)-1)
 		}
-	case stored:
-		readPacked(r, lasts)
-		readPacked(r, firsts[1:])
-		firsts[0], lasts[0] = first, lasts[0]+first
-		for i := 1; i < m; i++ {
-			firsts[i] += lasts[i-1]
-			lasts[i] += firsts[i]
-		}
-	default:
-		s.ints = resize(s.ints, n)
-		s.readInts(r, first, s.ints)
-		for i := range firsts {
-			firsts[i] = s.ints[i*PyramidSpan]
-			lasts[i] = s.ints[min((i+1)*PyramidSpan, n)-1]
-		}
+		return firsts, lasts
+	}
+	readPacked(r, lasts)
+	readPacked(r, firsts[1:])
+	firsts[0], lasts[0] = first, lasts[0]+first
+	for i := 1; i < m; i++ {
+		firsts[i] += lasts[i-1]
+		lasts[i] += firsts[i]
 	}
 	return firsts, lasts
+}
+
+// decodeSpans fills the spans of a clock without a pyramid.
+func (s *decoder) decodeSpans(r *reader, z *ClockZone, spans []ClockSpan) {
+	s.ints, s.res = resize(s.ints, z.Count), resize(s.res, z.Count)
+	steps, times := s.ints, s.res
+	s.readClock(r, z, steps, times)
+	for i := range spans {
+		from, to := i*PyramidSpan, min((i+1)*PyramidSpan, z.Count)-1
+		spans[i] = ClockSpan{FirstStep: steps[from], LastStep: steps[to], FirstTime: times[from], LastTime: times[to]}
+	}
 }

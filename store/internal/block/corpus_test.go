@@ -4,9 +4,13 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,8 +68,8 @@ func readCorpus(t testing.TB, path string) []series {
 
 // tally sums the blocks of many series.
 type tally struct {
-	points, valueBytes, clockBytes int
-	encode, decode                 time.Duration
+	points, valueBytes, clockBytes, gorillaBytes int
+	encode, decode                               time.Duration
 }
 
 // add round-trips a series in blocks of sealAt points.
@@ -92,6 +96,7 @@ func (y *tally) add(t *testing.T, s series) {
 		require.Equal(t, s.times[at:end], times, s.name)
 		y.points += len(values)
 		y.valueBytes += len(src)
+		y.gorillaBytes += gorillaBytes(values)
 		y.clockBytes += len(clock)
 	}
 }
@@ -99,8 +104,45 @@ func (y *tally) add(t *testing.T, s series) {
 func (y *tally) log(t *testing.T, what string) {
 	t.Helper()
 	n := float64(y.points)
-	t.Logf("%-40s %7d points  value %.3f B  clock %.3f B  encode %.0f ns  decode %.0f ns", what, y.points,
-		float64(y.valueBytes)/n, float64(y.clockBytes)/n, float64(y.encode)/n, float64(y.decode)/n)
+	t.Logf("%-40s %7d points  value %.3f B  gorilla %.3f B  ratio %.3f  clock %.3f B  encode %.0f ns  decode %.0f ns", what, y.points,
+		float64(y.valueBytes)/n, float64(y.gorillaBytes)/n, float64(y.valueBytes)/float64(y.gorillaBytes), float64(y.clockBytes)/n,
+		float64(y.encode)/n, float64(y.decode)/n)
+}
+
+func (y *tally) join(other tally) {
+	y.points += other.points
+	y.valueBytes += other.valueBytes
+	y.gorillaBytes += other.gorillaBytes
+	y.clockBytes += other.clockBytes
+	y.encode += other.encode
+	y.decode += other.decode
+}
+
+// classOf names what a series of values is, by what made it.
+func classOf(s series) string {
+	name := strings.ToLower(s.name)
+	integer, decimal, single := true, true, true
+	for _, v := range s.values {
+		_, ok := narrow(v)
+		single = single && ok
+		integer = integer && v == math.Trunc(v)
+		decimal = decimal && math.Abs(v) < 1e9 && math.Round(v*1e6)/1e6 == v
+	}
+	switch {
+	case isConstant(s.values):
+		return "constant"
+	case strings.Contains(name, "lr") || strings.Contains(name, "learning_rate"):
+		return "learning rate"
+	case strings.Contains(name, "gpu") || strings.Contains(name, "system"):
+		return "system"
+	case integer:
+		return "integer"
+	case decimal:
+		return "decimal of 6 digits"
+	case single:
+		return "float32"
+	}
+	return "float64"
 }
 
 // TestCorpus round-trips real curves from a folder that the caller names.
@@ -114,17 +156,25 @@ func TestCorpus(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, files, "no curves in %s", dir)
 	var all tally
+	classes := map[string]*tally{}
 	for _, path := range files {
 		var one tally
 		for _, s := range readCorpus(t, path) {
-			one.add(t, s)
+			var y tally
+			y.add(t, s)
+			class := classOf(s)
+			if classes[class] == nil {
+				classes[class] = new(tally)
+			}
+			classes[class].join(y)
+			one.join(y)
 		}
 		one.log(t, filepath.Base(path))
-		all.points += one.points
-		all.valueBytes += one.valueBytes
-		all.clockBytes += one.clockBytes
-		all.encode += one.encode
-		all.decode += one.decode
+		all.join(one)
+	}
+	for _, class := range slices.Sorted(maps.Keys(classes)) {
+		classes[class].log(t, class)
 	}
 	all.log(t, "all")
+	require.Less(t, float64(all.valueBytes)/float64(all.gorillaBytes), 0.5)
 }

@@ -5,12 +5,15 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/fse"
+	"github.com/klauspost/compress/huff0"
 	"github.com/stretchr/testify/require"
 )
 
@@ -38,13 +41,16 @@ func TestGolden(t *testing.T) {
 		t.Fatalf("no kind %q", name)
 		return nil
 	}
-	roots := make([]float64, 20)
-	for i := range roots {
-		roots[i] = math.Sqrt(float64(1000 + i))
+	var squares, means32, ratios, roots, wide []float64
+	r := rand.New(rand.NewPCG(5, 1))
+	for i := range 1100 {
+		squares = append(squares, float64(i*i))
 	}
-	spikes := gen("float32 loss", 120) // its low planes are noise, its high one is not
-	for i := 0; i < len(spikes); i += 9 {
-		spikes[i] = 0
+	for i := range 70 {
+		roots = append(roots, math.Sqrt(float64(1000+i)))
+		means32 = append(means32, float64(float32(r.IntN(5000))/100))
+		ratios = append(ratios, float64(100+r.IntN(200))/401)
+		wide = append(wide, (1+r.Float64())*float64(1-2*r.IntN(2)))
 	}
 	for _, c := range []struct {
 		name   string
@@ -54,18 +60,26 @@ func TestGolden(t *testing.T) {
 		{"value_constant_small", "constant", []float64{0.1}},
 		{"value_constant", "constant", repeat(300, 0.1)},
 		{"value_raw", "raw", []float64{math.Pi, -math.E, payload}},
-		{"value_decimal_stride", "decimal stride", gen("counter", 20)},
+		{"value_decimal_stride", "decimal stride", gen("counter", 70)},
 		{"value_decimal_packed", "decimal packed", gen("printed loss", 20)},
-		{"value_decimal_planes", "decimal planes", repeat(300, 1, 2, 1, 3, 1, 1, 5, 1, 1, 1, 7, 50_000.5)},
-		{"value_decimal_exceptions", "decimal packed", append(gen("printed loss", 40), nan, inf)},
+		{"value_decimal_scaled", "decimal packed", []float64{0, 5, 10, 15, 0, 35, 5}},
+		{"value_decimal_huff0", "decimal tokens", gen("printed loss", 150)},
+		{"value_decimal_fse", "decimal tokens", repeat(300, 1, 2, 1, 3, 1, 1, 5, 1, 1, 1, 7, 50_000.5)},
+		{"value_decimal_fill", "decimal tokens", squares},
+		{"value_decimal_exceptions", "decimal", append(gen("printed loss", 40), nan, inf, inf)},
+		{"value_decimal32", "decimal32", means32},
+		{"value_binary", "binary", gen("ratio of 512", 40)},
+		{"value_ratio", "ratio", ratios},
 		{"value_float32_packed", "float32 packed", gen("float32 loss", 12)},
-		{"value_float32_planes", "float32 planes", spikes},
-		{"value_float64_packed", "float64 packed", roots},
-		{"value_float64_planes", "float64 planes", repeat(64, math.Pi, math.Pi, math.Pi, math.Pi, -math.E)},
-		{"value_pyramid_decimal", "decimal", gen("printed loss", 1025)},
-		{"value_pyramid_float32", "float32", gen("ratio of 512", 1100)},
+		{"value_float32_huff0", "float32 tokens", gen("float32 loss", 80)},
+		{"value_float64_smooth", "float64 tokens", roots},
+		{"value_float64_packed", "float64 packed", roots[:12]},
+		{"value_float64_wide", "float64 tokens", wide},
+		{"value_pyramid_decimal", "decimal tokens", gen("printed loss", 1025)},
+		{"value_pyramid_binary", "binary", gen("ratio of 512", 1100)},
+		{"value_pyramid_float32", "float32", gen("float32 loss", 1025)},
 		{"value_pyramid_float64", "float64", gen("mean that repeats", 1100)},
-		{"value_empty_span", "float64 planes", odd("empty span")},
+		{"value_empty_span", "float64", odd("empty span")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := dump{src: AppendValues(nil, c.values)}
@@ -85,6 +99,10 @@ func TestGolden(t *testing.T) {
 	for i := range pauses { // a validation every eleven steps
 		pauses[i] += int64(i/11) * 60_000
 	}
+	tilted := slices.Clone(irregular.times)
+	for i := range tilted { // 30 ms for each step
+		tilted[i] = irregular.times[0] + 30*irregular.steps[i] + int64(i%3)
+	}
 	long := kinds[0].generate(11, 1030)
 	for _, c := range []struct {
 		name         string
@@ -94,9 +112,10 @@ func TestGolden(t *testing.T) {
 		{"clock_one", "stride", []int64{0}, []int64{1_700_000_000_000}},
 		{"clock_stride", "stride", []int64{0, 10, 20}, []int64{1_700_000_000_000, 1_700_000_000_250, 1_700_000_000_500}},
 		{"clock_packed", "packed delta", irregular.steps[:20], irregular.times[:20]},
-		{"clock_delta_of_delta", "packed delta of delta", []int64{1, 4, 9, 16, 25, 36, 49, 65}, []int64{64, 49, 36, 25, 16, 9, 4, 1}},
-		{"clock_planes", "planes", irregular.steps, pauses},
-		{"clock_pyramid", "packed delta", long.steps, long.times},
+		{"clock_delta2", "packed delta2", []int64{1, 4, 9, 16, 25, 36, 49, 65}, []int64{64, 49, 36, 25, 16, 9, 4, 1}},
+		{"clock_tokens", "tokens delta", irregular.steps, pauses},
+		{"clock_tilted", "tokens delta tilted", irregular.steps, tilted},
+		{"clock_pyramid", "tokens delta", long.steps, long.times},
 		{"clock_odd", "packed", []int64{math.MaxInt64, math.MinInt64, 0}, []int64{0, math.MinInt64, -1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -117,6 +136,69 @@ func TestGolden(t *testing.T) {
 			}
 			golden(t, c.name, &d)
 		})
+	}
+}
+
+// TestSecondReader has dump read far more blocks than testdata holds: it must
+// agree, and every mode of tokens must have had its turn.
+func TestSecondReader(t *testing.T) {
+	seen := map[string]bool{}
+	for _, k := range kinds {
+		for _, n := range []int{2, 30, 300, 1100} {
+			for seed := range uint64(3) {
+				s := k.generate(seed, n)
+				d := dump{src: AppendValues(nil, s.values)}
+				requireSameBits(t, s.values, d.values())
+				require.Len(t, d.src, d.at)
+				c := dump{src: AppendClock(nil, s.steps, s.times)}
+				steps, times := c.clock()
+				require.Equal(t, s.steps, steps)
+				require.Equal(t, s.times, times)
+				require.Len(t, c.src, c.at)
+				for _, name := range entropyNames {
+					if strings.Contains(d.out.String()+c.out.String(), name) {
+						seen[name] = true
+					}
+				}
+			}
+		}
+	}
+	for _, name := range entropyNames {
+		require.True(t, seen[name], "no block has %s", name)
+	}
+}
+
+// TestPredictors has dump read columns of every predictor.
+func TestPredictors(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 1))
+	xs := make([]int64, 200)
+	for i := 1; i < len(xs); i++ {
+		xs[i] = xs[i-1] + 3*int64(r.IntN(1000)) - 900
+	}
+	s := newEncoder()
+	for p, name := range predictorNames {
+		for _, n := range []int{predictorStart(p) + 1, len(xs)} {
+			for _, g := range []int64{1, 3} {
+				head := byte(0)
+				if g > 1 {
+					head = intsScaled
+				}
+				ys := scaleDown(make([]int64, n), xs[:n], g)
+				res := residuals(make([]int64, n), p, ys)
+				packed := appendPacked(appendHead(nil, head|intsPacked, g, p, ys), res)
+				s.shapeTokens(res)
+				tokens := s.appendTokens(appendHead(nil, head|intsTokens, g, p, ys), res)
+				for _, src := range [][]byte{packed, tokens} {
+					d := dump{src: src}
+					require.Equal(t, xs[:n], d.ints("column", xs[0], n), name)
+					got := make([]int64, n)
+					rd := reader{src: src}
+					new(decoder).readInts(&rd, xs[0], got)
+					require.NoError(t, rd.finish("column"))
+					require.Equal(t, xs[:n], got, name)
+				}
+			}
+		}
 	}
 }
 
@@ -198,7 +280,7 @@ func (d *dump) values() []float64 {
 	d.byte("version")
 	codec := d.byte("codec " + valueCodecs[d.src[1]])
 	n := d.uvarint("n")
-	if codec != 0 && n > 16 {
+	if codec != 0 && n > 64 {
 		nans := d.zone()
 		if n > 1024 {
 			d.uvarint("pyramid bytes")
@@ -209,7 +291,7 @@ func (d *dump) values() []float64 {
 	switch codec {
 	case 0:
 		v := d.number("value")
-		if n > 16 {
+		if n > 64 && v-v == 0 {
 			d.number("sum")
 		}
 		for i := range out {
@@ -223,23 +305,27 @@ func (d *dump) values() []float64 {
 		}
 		return out
 	}
-	var e byte
+	var fraction func(k int64) float64
 	if codec == 2 {
-		e = d.byte("exponent")
+		fraction = d.unit()
 	}
 	exceptions, at := map[int]float64{}, -1
 	if codec != 4 {
+		var last float64
 		for range d.uvarint("exceptions") {
-			at += d.uvarint("distance")
-			exceptions[at] = math.Float64frombits(binary.LittleEndian.Uint64(d.src[d.at:]))
-			d.note(8, "value %v", exceptions[at])
+			gap := d.uvarint("distance·2 + same")
+			if at += gap / 2; gap%2 == 0 {
+				last = math.Float64frombits(binary.LittleEndian.Uint64(d.src[d.at:]))
+				d.note(8, "value %v", last)
+			}
+			exceptions[at] = last
 		}
 	}
 	xs := d.ints("column", d.varint("x[0]"), n)
 	for i, x := range xs {
 		switch codec {
 		case 2:
-			out[i] = float64(x) / math.Pow10(int(e))
+			out[i] = fraction(x)
 		case 3:
 			out[i] = fromFloat32(x)
 		case 4:
@@ -264,27 +350,27 @@ func (d *dump) pyramid(m int, nans bool) {
 			}
 		}
 	default:
-		var e byte
+		var fraction func(k int64) float64
 		if form == 1 {
-			e = d.byte("exponent")
+			fraction = d.unit()
 		}
 		number := func(x int64) float64 {
 			switch form {
 			case 1:
-				return float64(x) / math.Pow10(int(e))
+				return fraction(x)
 			case 2:
 				return fromFloat32(x)
 			}
 			return fromFloat64(x)
 		}
-		low := d.varint("min of span 0")
+		low, g := d.varint("min of span 0"), int64(d.uvarint("scale"))
 		drift := append([]int64{0}, d.packedColumn("rise of min", m-1)...)
 		height := d.packedColumn("max - min", m)
 		first := d.packedColumn("first - min", m)
 		last := d.packedColumn("last - min", m)
 		for i := range d.spans {
-			low += drift[i]
-			d.spans[i] = Span{First: number(low + first[i]), Last: number(low + last[i]), Min: number(low), Max: number(low + height[i])}
+			low += g * drift[i]
+			d.spans[i] = Span{First: number(low + g*first[i]), Last: number(low + g*last[i]), Min: number(low), Max: number(low + g*height[i])}
 		}
 	}
 	if nans {
@@ -353,7 +439,7 @@ func (d *dump) clock() (steps, times []int64) {
 			d.uvarint("max - first")
 		}
 	}
-	if n > 1024 && flags>>2 != 3 {
+	if n > 1024 && flags>>2&3 != 3 {
 		d.uvarint("pyramid bytes")
 		for i, what := range []string{"steps", "times"} {
 			if flags&(4<<i) == 0 {
@@ -365,7 +451,14 @@ func (d *dump) clock() (steps, times []int64) {
 	var columns [2][]int64
 	for i, what := range []string{"steps", "times"} {
 		if flags&(4<<i) == 0 {
+			var rate int64
+			if i == 1 && flags&16 != 0 {
+				rate = d.varint("rate")
+			}
 			columns[i] = d.ints(what, first[i], n)
+			for j, step := range columns[0] {
+				columns[i][j] += (step - columns[0][0]) * rate >> 16
+			}
 			continue
 		}
 		for j := range int64(n) {
@@ -375,43 +468,127 @@ func (d *dump) clock() (steps, times []int64) {
 	return columns[0], columns[1]
 }
 
+// unit returns what the integers of a unit are worth.
+func (d *dump) unit() func(k int64) float64 {
+	code := int(d.byte("unit"))
+	var size float64
+	switch u := code & 127; {
+	case u <= 15:
+		size = math.Pow10(u)
+	case u <= 77:
+		size = math.Pow(2, float64(u-15))
+	default:
+		size = float64(d.uvarint("factor"))
+		size *= math.Pow(2, float64(d.byte("power")))
+	}
+	return func(k int64) float64 {
+		if code&128 != 0 {
+			return float64(float32(float64(k) / size))
+		}
+		return float64(k) / size
+	}
+}
+
 func (d *dump) ints(what string, first int64, n int) []int64 {
 	head := d.src[d.at]
-	codec, predictor := head&15, head>>4
-	d.note(1, "%s: %s%s", what, intCodecs[codec], predictorNames[predictor])
+	codec, p := head&7, int(head>>4)
+	d.note(1, "%s: %s%s", what, intCodecs[codec], predictorNames[p])
 	xs := make([]int64, n)
-	xs[0] = first
-	var step int64
 	if codec == 0 {
-		step = d.varint("stride")
-		for i := 1; i < n; i++ {
-			xs[i] = xs[i-1] + step
+		step := d.varint("stride")
+		for i := range xs {
+			xs[i] = first + int64(i)*step
 		}
 		return xs
 	}
+	g := int64(1)
+	if head&8 != 0 {
+		g = int64(d.uvarint("scale"))
+	}
 	from := 1
-	if predictor == 2 {
-		step = d.varint("x[1] - x[0]")
-		xs[1] = first + step
+	if p >= 7 {
+		xs[1] = d.varint("y[1] - y[0]")
 		from = 2
+	}
+	if p == 12 {
+		xs[2] = 2*xs[1] + d.varint("y[2] - 2y[1] + y[0]")
+		from = 3
 	}
 	var res []int64
 	if ref := d.varint("reference"); codec == 1 {
 		res = d.packed(ref, n-from)
 	} else {
-		res = d.planes(ref, n-from)
+		res = d.tokens(ref, n-from)
+	}
+	// y[i] is (x[i] - x[0]) / g.
+	sum := int64(1) << p >> 2 // half of the weight's denominator, for 2…6
+	if p >= 7 {
+		sum = int64(1) << (p - 7) >> 1
 	}
 	for i, r := range res {
-		switch predictor {
-		case 0:
-			xs[from+i] = first + r
-		case 1:
-			xs[from+i] = xs[i] + r
-		case 2:
-			xs[from+i] = 2*xs[i+1] - xs[i] + r
+		y := xs[:from+i+1]
+		at := from + i
+		switch {
+		case p == 0:
+			y[at] = r
+		case p <= 6:
+			y[at] = sum>>(p-1) + r
+		case p <= 11:
+			y[at] = y[at-1] + y[1] + sum>>(p-7) + r
+		default:
+			y[at] = 3*y[at-1] - 3*y[at-2] + y[at-3] + r
 		}
+		sum += r
+	}
+	for i := range xs {
+		xs[i] = first + g*xs[i]
 	}
 	return xs
+}
+
+func (d *dump) tokens(ref int64, count int) []int64 {
+	form := d.src[d.at]
+	m, mode := int(form&7), form>>3&7
+	d.note(1, "form %d: %s, %d mantissa bits", form, entropyNames[mode], m)
+	low := d.byte("lowest token")
+	symbols := make([]byte, count)
+	switch mode {
+	case 1:
+		copy(symbols, d.note(count, "tokens less the lowest"))
+	case 2, 3:
+		s, rest, err := huff0.ReadTable(d.note(d.uvarint("length"), "huff0 table and streams"), nil)
+		if err == nil && mode == 2 {
+			symbols, err = s.Decoder().Decompress1X(symbols[:0], rest)
+		} else if err == nil {
+			symbols, err = s.Decoder().Decompress4X(symbols[:0], rest)
+		}
+		if err != nil {
+			panic(err)
+		}
+	case 4:
+		var err error
+		if symbols, err = fse.Decompress(d.note(d.uvarint("length"), "fse table and stream"), nil); err != nil {
+			panic(err)
+		}
+	}
+	total := 0
+	shifts := make([]int, count)
+	for i, t := range symbols {
+		shifts[i] = max(0, int(t+low)>>m-1)
+		total += shifts[i]
+	}
+	raw := d.note((total+7)/8, "%d raw bits", total)
+	res := make([]int64, count)
+	at := 0
+	for i, t := range symbols {
+		u := uint64(int(t+low)-shifts[i]<<m) << shifts[i]
+		for k := range shifts[i] {
+			u |= uint64(raw[at/8]>>(at%8)&1) << k
+			at++
+		}
+		res[i] = ref + (int64(u>>1) ^ -int64(u&1))
+	}
+	return res
 }
 
 func (d *dump) packed(ref int64, m int) []int64 {
@@ -428,33 +605,6 @@ func (d *dump) packed(ref int64, m int) []int64 {
 			}
 			res = append(res, ref+int64(u))
 		}
-	}
-	return res
-}
-
-func (d *dump) planes(ref int64, m int) []int64 {
-	zz := make([]uint64, m)
-	for j := range d.byte("planes") {
-		var plane []byte
-		switch form := d.byte(fmt.Sprintf("plane %d form", j)); form {
-		case 0:
-			plane = []byte(strings.Repeat(string([]byte{d.byte("fill")}), m))
-		case 1:
-			plane = d.note(m, "raw")
-		case 2:
-			plane = make([]byte, m)
-			var s decoder
-			if !s.decompress(plane, d.note(d.uvarint("length"), "zstd frame")) {
-				panic("golden zstd frame does not decode")
-			}
-		}
-		for i, c := range plane {
-			zz[i] |= uint64(c) << (8 * j)
-		}
-	}
-	res := make([]int64, m)
-	for i, u := range zz {
-		res[i] = ref + (int64(u>>1) ^ -int64(u&1))
 	}
 	return res
 }

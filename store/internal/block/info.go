@@ -16,9 +16,8 @@ type Part struct {
 }
 
 var (
-	valueCodecs    = [...]string{"constant", "raw", "decimal", "float32", "float64"}
-	intCodecs      = [...]string{"stride", "packed", "planes"}
-	predictorNames = [...]string{"", " delta", " delta of delta"}
+	valueCodecs = [...]string{"constant", "raw", "scaled", "float32", "float64"}
+	intCodecs   = [...]string{"stride", "packed", "tokens"}
 )
 
 // columnCodec names the codec of the integer column at the reader.
@@ -26,7 +25,7 @@ func (r *reader) columnCodec() string {
 	if !r.ok() || r.at >= len(r.src) {
 		return ""
 	}
-	codec, predictor := int(r.src[r.at]&15), int(r.src[r.at]>>4)
+	codec, predictor := int(r.src[r.at]&7), int(r.src[r.at]>>4)
 	if codec >= len(intCodecs) || predictor >= len(predictorNames) {
 		return ""
 	}
@@ -55,7 +54,12 @@ func InspectClock(src []byte) (Info, error) {
 			info.add(name, intCodecs[intsStride], 0) // in the header
 			continue
 		}
-		codec, at := r.columnCodec(), r.at
+		at, suffix := r.at, ""
+		if name == "times" && z.tilted {
+			suffix = " tilted"
+			r.varint()
+		}
+		codec := r.columnCodec() + suffix
 		s.readInts(&r, 0, xs)
 		info.add(name, codec, r.at-at)
 	}
@@ -82,13 +86,14 @@ func InspectValues(src []byte) (Info, error) {
 		}
 	}
 	at, name := r.at, valueCodecs[codec]
-	if codec == valuesDecimal {
-		r.byte()
+	if codec == valuesScaled {
+		u := r.unit()
+		name = u.name()
 	}
-	if codec == valuesDecimal || codec == valuesFloat32 {
+	if codec == valuesScaled || codec == valuesFloat32 {
 		r.exceptions(n)
 	}
-	if codec >= valuesDecimal {
+	if codec >= valuesScaled {
 		r.varint()
 		name += " " + r.columnCodec()
 	}

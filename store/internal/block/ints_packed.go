@@ -9,6 +9,23 @@ import (
 // only its neighbours.
 const packedFrame = 128
 
+// smallColumn is the largest column that may be packed: tokens of a longer one
+// are never much larger.
+const smallColumn = 1024
+
+// bestPacked returns the predictor with the smallest packed size.
+func (s *encoder) bestPacked(xs []int64) (best, size int) {
+	for _, p := range [...]int{predictNone, predictDelta, predictDelta2} {
+		if predictorStart(p) >= len(xs) && p != predictNone {
+			break
+		}
+		if n := packedBytes(residuals(s.res, p, xs)); p == predictNone || n < size {
+			best, size = p, n
+		}
+	}
+	return best, size
+}
+
 // packedRef returns the smallest residual.
 func packedRef(res []int64) int64 {
 	ref := res[0]

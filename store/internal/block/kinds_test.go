@@ -36,33 +36,60 @@ func loss(r *rand.Rand, i int) float64 {
 var kinds = []kind{
 	{"constant", valuesConstant, 0.01, func(*rand.Rand, int, float64) float64 { return 3e-4 }},
 	{"all NaN", valuesConstant, 0.01, func(*rand.Rand, int, float64) float64 { return math.NaN() }},
-	{"counter", valuesDecimal, 0.1, func(_ *rand.Rand, i int, _ float64) float64 { return float64(i) * 512 }},
-	{"episode length", valuesDecimal, 1.3, func(r *rand.Rand, _ int, _ float64) float64 { return float64(r.IntN(400)) }},
-	{"printed loss", valuesDecimal, 2.1, func(r *rand.Rand, i int, _ float64) float64 { return decimals(loss(r, i), 4) }},
-	{"percent", valuesDecimal, 1.0, func(r *rand.Rand, _ int, _ float64) float64 { return decimals(50+r.NormFloat64()/4, 1) }},
-	{"printed loss that is NaN at times", valuesDecimal, 2.6, func(r *rand.Rand, i int, _ float64) float64 {
+	{"counter", valuesScaled, 0.1, func(_ *rand.Rand, i int, _ float64) float64 { return float64(i) * 512 }},
+	{"episode length", valuesScaled, 1.2, func(r *rand.Rand, _ int, _ float64) float64 { return float64(r.IntN(400)) }},
+	{"printed loss", valuesScaled, 1.6, func(r *rand.Rand, i int, _ float64) float64 { return decimals(loss(r, i), 4) }},
+	{"percent", valuesScaled, 0.5, func(r *rand.Rand, _ int, _ float64) float64 { return decimals(50+r.NormFloat64()/4, 1) }},
+	{"printed loss that is NaN at times", valuesScaled, 1.7, func(r *rand.Rand, i int, _ float64) float64 {
 		if r.IntN(50) == 0 {
 			return math.NaN()
 		}
 		return decimals(loss(r, i), 4)
 	}},
-	{"float32 loss", valuesFloat32, 3.2, func(r *rand.Rand, i int, _ float64) float64 { return float64(float32(loss(r, i))) }},
-	{"float32 loss that diverges", valuesFloat32, 2.0, func(r *rand.Rand, i int, _ float64) float64 {
+	{"float32 loss", valuesFloat32, 2.7, func(r *rand.Rand, i int, _ float64) float64 { return float64(float32(loss(r, i))) }},
+	{"float32 loss that diverges", valuesFloat32, 1.6, func(r *rand.Rand, i int, _ float64) float64 {
 		if i > 2000 {
 			return math.Float64frombits(0x7ff8000000000000)
 		}
 		return float64(float32(loss(r, i)))
 	}},
-	{"ratio of 512", valuesFloat32, 2.0, func(r *rand.Rand, _ int, _ float64) float64 { return float64(r.IntN(512)) / 512 }},
-	{"float64 loss", valuesFloat64, 7.0, func(r *rand.Rand, i int, _ float64) float64 { return loss(r, i) }},
-	{"cosine rate", valuesFloat64, 7.5, func(_ *rand.Rand, i int, _ float64) float64 {
+	{"ratio of 512", valuesScaled, 1.3, func(r *rand.Rand, _ int, _ float64) float64 { return float64(r.IntN(512)) / 512 }},
+	{"float64 loss", valuesFloat64, 6.4, func(r *rand.Rand, i int, _ float64) float64 { return loss(r, i) }},
+	{"cosine rate", valuesFloat64, 2.6, func(_ *rand.Rand, i int, _ float64) float64 {
 		return 3e-4 * (1 + math.Cos(math.Pi*float64(i)/8192)) / 2
 	}},
-	{"mean that repeats", valuesFloat64, 3.0, func(r *rand.Rand, i int, last float64) float64 {
+	{"mean that repeats", valuesFloat64, 1.9, func(r *rand.Rand, i int, last float64) float64 {
 		if i > 0 && r.IntN(4) > 0 {
 			return last
 		}
 		return 100 + r.NormFloat64()
+	}},
+	{"mean of ten float32", valuesScaled, 4.0, func(r *rand.Rand, i int, _ float64) float64 {
+		sum := 0.0
+		for range 10 {
+			sum += float64(float32(loss(r, i)))
+		}
+		return sum / 10
+	}},
+	{"accuracy of 401", valuesScaled, 1.0, func(r *rand.Rand, _ int, _ float64) float64 { return float64(300+r.IntN(40)) / 401 }},
+	{"accuracy of 401 as float32", valuesScaled, 1.0, func(r *rand.Rand, _ int, _ float64) float64 {
+		return float64(float32(300+r.IntN(40)) / 401)
+	}},
+	{"percent as float32", valuesScaled, 0.8, func(r *rand.Rand, _ int, _ float64) float64 {
+		return float64(float32(decimals(50+r.NormFloat64()/4, 1)))
+	}},
+	{"bfloat16 loss", valuesFloat32, 0.7, func(r *rand.Rand, i int, _ float64) float64 {
+		return float64(math.Float32frombits(math.Float32bits(float32(loss(r, i))) &^ 0xffff))
+	}},
+	{"success", valuesScaled, 0.1, func(r *rand.Rand, i int, _ float64) float64 {
+		if r.IntN(200) == 0 {
+			return 1
+		}
+		return 0
+	}},
+	{"squares", valuesScaled, 0.1, func(_ *rand.Rand, i int, _ float64) float64 { return float64(i) * float64(i) }},
+	{"wild signs", valuesFloat64, 8.1, func(r *rand.Rand, _ int, _ float64) float64 {
+		return (1 + r.Float64()) * float64(1-2*r.IntN(2))
 	}},
 	{"noise of all bits", valuesRaw, 8.2, func(r *rand.Rand, _ int, _ float64) float64 { return math.Float64frombits(r.Uint64()) }},
 }
@@ -102,7 +129,7 @@ func TestGenerated(t *testing.T) {
 
 // TestSizes crosses every border of the format with every kind.
 func TestSizes(t *testing.T) {
-	for _, n := range []int{1, 2, 3, 15, 16, 17, minPlanes, 128, 129, 130, 255, 256, 257, 512, 513, 4095, 4096, MaxPoints} {
+	for _, n := range []int{1, 2, 3, 15, 16, 17, minTokens, 128, 129, 130, 255, 256, 257, 512, 513, 4095, 4096, MaxPoints} {
 		for _, k := range kinds {
 			s := k.generate(uint64(n), n)
 			src := AppendValues(nil, s.values)

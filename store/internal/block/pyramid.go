@@ -11,7 +11,7 @@ const minPyramid = 4*PyramidSpan + 1
 
 const (
 	pyramidNumbers = 0
-	pyramidDecimal = 1
+	pyramidScaled  = 1
 	pyramidFloat32 = 2
 	pyramidFloat64 = 3
 )
@@ -24,7 +24,7 @@ func spansOf(n int) int { return (n + PyramidSpan - 1) / PyramidSpan }
 func maxPyramid(n int) int { return 64 + 48*spansOf(n) }
 
 // appendSummary appends the zone map and, for a long block, the pyramid.
-func (s *encoder) appendSummary(dst []byte, values []float64) []byte {
+func (s *encoder) appendSummary(dst []byte, values []float64, d *domain) []byte {
 	z := newZone(values)
 	s.spans = s.spans[:0]
 	for at := 0; at < len(values); at += PyramidSpan {
@@ -35,7 +35,7 @@ func (s *encoder) appendSummary(dst []byte, values []float64) []byte {
 		return dst
 	}
 	at := len(dst)
-	return prefixLength(s.appendPyramid(dst, z.NaN > 0), at)
+	return prefixLength(s.appendPyramid(dst, d, z.NaN > 0), at)
 }
 
 // prefixLength puts the length of dst[at:] before it as a uvarint.
@@ -50,8 +50,8 @@ func prefixLength(dst []byte, at int) []byte {
 
 // appendPyramid appends s.spans. The integers of a span lie in its range, so
 // they are stored as distances from its minimum.
-func (s *encoder) appendPyramid(dst []byte, nans bool) []byte {
-	form, e := s.pyramidForm()
+func (s *encoder) appendPyramid(dst []byte, d *domain, nans bool) []byte {
+	form := s.pyramidForm(d)
 	dst = append(dst, form)
 	if form == pyramidNumbers {
 		for _, p := range s.spans {
@@ -61,10 +61,10 @@ func (s *encoder) appendPyramid(dst []byte, nans bool) []byte {
 			dst = appendNumber(dst, p.Max)
 		}
 	} else {
-		if form == pyramidDecimal {
-			dst = append(dst, byte(e))
+		if form == pyramidScaled {
+			dst = d.unit.append(dst)
 		}
-		dst = s.appendPyramidInts(dst, form, e)
+		dst = s.appendPyramidInts(dst, form, &d.unit)
 	}
 	if nans {
 		counts := resize(s.res, len(s.spans))
@@ -77,79 +77,68 @@ func (s *encoder) appendPyramid(dst []byte, nans bool) []byte {
 	return dst
 }
 
-func (s *encoder) appendPyramidInts(dst []byte, form byte, e int) []byte {
+func (s *encoder) appendPyramidInts(dst []byte, form byte, u *unit) []byte {
 	m := len(s.spans)
 	s.res = resize(s.res, 4*m)
 	drift, height, first, last := s.res[:m], s.res[m:2*m], s.res[2*m:3*m], s.res[3*m:]
 	var prev int64
 	for i, p := range s.spans {
-		low := pyramidInt(form, e, p.Min)
+		low := pyramidInt(form, u, p.Min)
 		drift[i] = low - prev
-		height[i] = pyramidInt(form, e, p.Max) - low
-		first[i] = pyramidInt(form, e, p.First) - low
-		last[i] = pyramidInt(form, e, p.Last) - low
+		height[i] = pyramidInt(form, u, p.Max) - low
+		first[i] = pyramidInt(form, u, p.First) - low
+		last[i] = pyramidInt(form, u, p.Last) - low
 		prev = low
 	}
 	dst = binary.AppendVarint(dst, drift[0])
+	drift[0] = 0
+	g := scaleOf(s.res) // of distances from 0
+	if g > 1 {
+		scaleDown(s.res, s.res, g)
+	}
+	dst = binary.AppendUvarint(dst, uint64(g))
 	dst = appendPacked(dst, drift[1:])
 	dst = appendPacked(dst, height)
 	dst = appendPacked(dst, first)
 	return appendPacked(dst, last)
 }
 
-// pyramidForm finds integers that the numbers of all spans have.
-func (s *encoder) pyramidForm() (form byte, e int) {
-	decimal, single, finite := true, true, true
-	for _, p := range s.spans {
-		for _, v := range [...]float64{p.Min, p.Max, p.First, p.Last} {
-			if decimal {
-				e, decimal = exponentOf(v, e)
-			}
-			if !decimal && single {
-				_, single = narrow(v)
-			}
+// pyramidForm returns the form of the block's domain if all numbers are in it.
+func (s *encoder) pyramidForm(d *domain) byte {
+	form, finite := pyramidFloat64, true
+	switch d.codec {
+	case valuesScaled:
+		form = pyramidScaled
+	case valuesFloat32:
+		form = pyramidFloat32
+	}
+	for i := range s.spans {
+		p := &s.spans[i]
+		for _, v := range [...]float64{p.First, p.Last, p.Min, p.Max} {
 			finite = finite && v-v == 0
-		}
-	}
-	switch {
-	case !finite:
-		return pyramidNumbers, 0
-	case decimal && s.fitsDecimal(e):
-		return pyramidDecimal, e
-	case s.fitsFloat32():
-		return pyramidFloat32, 0
-	}
-	return pyramidFloat64, 0
-}
-
-// fitsDecimal reports whether the numbers that came before e grew fit it too.
-func (s *encoder) fitsDecimal(e int) bool {
-	for _, p := range s.spans {
-		for _, v := range [...]float64{p.Min, p.Max, p.First, p.Last} {
-			if _, ok := toDecimal(v, e); !ok {
-				return false
+			ok := true
+			switch form {
+			case pyramidScaled:
+				_, ok = d.unit.int(v)
+			case pyramidFloat32:
+				_, ok = narrow(v)
+			}
+			if !ok {
+				form = pyramidFloat64
 			}
 		}
 	}
-	return true
-}
-
-func (s *encoder) fitsFloat32() bool {
-	for _, p := range s.spans {
-		for _, v := range [...]float64{p.Min, p.Max, p.First, p.Last} {
-			if _, ok := narrow(v); !ok {
-				return false
-			}
-		}
+	if form == pyramidFloat64 && !finite {
+		return pyramidNumbers
 	}
-	return true
+	return byte(form)
 }
 
 // pyramidInt returns the integer of a number that has one.
-func pyramidInt(form byte, e int, v float64) int64 {
+func pyramidInt(form byte, u *unit, v float64) int64 {
 	switch form {
-	case pyramidDecimal:
-		k, _ := toDecimal(v, e)
+	case pyramidScaled:
+		k, _ := u.int(v)
 		return k
 	case pyramidFloat32:
 		b, _ := narrow(v)
@@ -159,10 +148,10 @@ func pyramidInt(form byte, e int, v float64) int64 {
 }
 
 // pyramidFloat undoes pyramidInt.
-func pyramidFloat(form byte, unit float64, k int64) float64 {
+func pyramidFloat(form byte, u *unit, k int64) float64 {
 	switch form {
-	case pyramidDecimal:
-		return float64(k) / unit
+	case pyramidScaled:
+		return u.float(k)
 	case pyramidFloat32:
 		return unorderFloat32(k)
 	}
@@ -236,7 +225,7 @@ func appendConstantSpans(dst []Span, v float64, n int) []Span {
 
 // readPyramid fills spans, those of n values.
 func (s *decoder) readPyramid(r *reader, spans []Span, nans bool, n int) {
-	form, unit := r.byte(), 1.0
+	form := r.byte()
 	if form > pyramidFloat64 {
 		r.fail("unknown pyramid form")
 		return
@@ -246,10 +235,11 @@ func (s *decoder) readPyramid(r *reader, spans []Span, nans bool, n int) {
 			spans[i] = Span{First: r.number(), Last: r.number(), Min: r.number(), Max: r.number()}
 		}
 	} else {
-		if form == pyramidDecimal {
-			unit = r.unit()
+		var u unit
+		if form == pyramidScaled {
+			u = r.unit()
 		}
-		s.readPyramidInts(r, spans, form, unit)
+		s.readPyramidInts(r, spans, form, &u)
 	}
 	if nans && r.ok() {
 		s.res = resize(s.res, len(spans))
@@ -264,11 +254,12 @@ func (s *decoder) readPyramid(r *reader, spans []Span, nans bool, n int) {
 	}
 }
 
-func (s *decoder) readPyramidInts(r *reader, spans []Span, form byte, unit float64) {
+func (s *decoder) readPyramidInts(r *reader, spans []Span, form byte, u *unit) {
 	m := len(spans)
 	s.res = resize(s.res, 4*m)
 	drift, height, first, last := s.res[:m], s.res[m:2*m], s.res[2*m:3*m], s.res[3*m:]
-	drift[0] = r.varint()
+	base, g := r.varint(), int64(r.uvarint())
+	drift[0] = 0
 	readPacked(r, drift[1:])
 	readPacked(r, height)
 	readPacked(r, first)
@@ -277,10 +268,10 @@ func (s *decoder) readPyramidInts(r *reader, spans []Span, form byte, unit float
 	for i := range spans {
 		low += drift[i]
 		spans[i] = Span{
-			First: pyramidFloat(form, unit, low+first[i]),
-			Last:  pyramidFloat(form, unit, low+last[i]),
-			Min:   pyramidFloat(form, unit, low),
-			Max:   pyramidFloat(form, unit, low+height[i]),
+			First: pyramidFloat(form, u, base+g*(low+first[i])),
+			Last:  pyramidFloat(form, u, base+g*(low+last[i])),
+			Min:   pyramidFloat(form, u, base+g*low),
+			Max:   pyramidFloat(form, u, base+g*(low+height[i])),
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 const (
 	valuesConstant = 0
 	valuesRaw      = 1
-	valuesDecimal  = 2
+	valuesScaled   = 2
 	valuesFloat32  = 3
 	valuesFloat64  = 4
 )
@@ -27,51 +27,25 @@ func AppendValues(dst []byte, values []float64) []byte {
 	}
 	s := encoders.Get().(*encoder)
 	defer encoders.Put(s)
+	d := s.toInts(values)
 	if len(values) > smallBlock {
-		dst = s.appendSummary(dst, values)
+		dst = s.appendSummary(dst, values, &d)
 	}
-	dst, codec := s.appendBody(dst, values)
-	dst[codecAt] = codec
+	at := len(dst)
+	switch d.codec {
+	case valuesScaled:
+		dst = s.appendScaled(dst, &d.unit, d.guess)
+	case valuesFloat32:
+		dst = s.appendFloat32(dst, d.guess)
+	default:
+		dst = s.appendFloat64(dst, d.guess)
+	}
+	if len(dst)-at >= 8*len(values) {
+		d.codec = valuesRaw
+		dst = appendRaw(dst[:at], values)
+	}
+	dst[codecAt] = d.codec
 	return dst
-}
-
-// appendBody appends the smallest body it finds and returns its codec.
-func (s *encoder) appendBody(dst []byte, values []float64) ([]byte, byte) {
-	b := body{at: len(dst), end: len(dst), codec: valuesRaw, limit: 8 * len(values)}
-	e, decimal := s.toDecimals(values)
-	if decimal {
-		dst = b.keep(s.appendDecimal(dst, e), valuesDecimal)
-	}
-	// Integers below 2^24 are float32 as well, and better off as they are.
-	// A decimal that needs many bytes may be one by accident only.
-	large := !decimal || b.end-b.at > 4*len(values)
-	if (large || e > 0) && s.toFloat32(values) {
-		dst = b.keep(s.appendFloat32(dst), valuesFloat32)
-	} else if large {
-		s.toFloat64(values)
-		dst = b.keep(s.appendFloat64(dst), valuesFloat64)
-	}
-	if b.codec == valuesRaw {
-		dst = appendRaw(dst, values)
-	}
-	return dst, b.codec
-}
-
-// body is the best candidate for a block's body so far: dst[at:end].
-type body struct {
-	at, end int
-	codec   byte
-	limit   int // what a candidate must stay below
-}
-
-// keep takes dst with a candidate behind the best so far and returns it with
-// the better of both.
-func (b *body) keep(dst []byte, codec byte) []byte {
-	if size := len(dst) - b.end; size < b.limit {
-		copy(dst[b.at:], dst[b.end:])
-		b.end, b.codec, b.limit = b.at+size, codec, size
-	}
-	return dst[:b.end]
 }
 
 // DecodeValues appends the values of a block to dst and allocates only if it
@@ -99,8 +73,8 @@ func DecodeValues(dst []float64, src []byte) ([]float64, error) {
 		readConstant(&r, values)
 	case valuesRaw:
 		readRaw(&r, values)
-	case valuesDecimal:
-		s.readDecimal(&r, values)
+	case valuesScaled:
+		s.readScaled(&r, values)
 	case valuesFloat32:
 		s.readFloat32(&r, values)
 	case valuesFloat64:

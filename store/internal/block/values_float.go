@@ -47,9 +47,9 @@ func unorderFloat64(b int64) float64 {
 	return math.Float64frombits(uint64(b ^ int64(uint64(b>>63)>>1)))
 }
 
-// toFloat32 fills s.ints with ordered float32 bits and s.exc with the values
+// fillFloat32 fills s.ints with ordered float32 bits and s.exc with the values
 // that are no float32. It reports false if they are too many.
-func (s *encoder) toFloat32(values []float64) bool {
+func (s *encoder) fillFloat32(values []float64) bool {
 	s.ints = resize(s.ints, len(values))
 	s.exc = s.exc[:0]
 	limit := maxExceptions(len(values))
@@ -67,10 +67,10 @@ func (s *encoder) toFloat32(values []float64) bool {
 	return true
 }
 
-func (s *encoder) appendFloat32(dst []byte) []byte {
+func (s *encoder) appendFloat32(dst []byte, g guess) []byte {
 	dst = s.appendExceptions(dst)
 	dst = binary.AppendVarint(dst, s.ints[0])
-	return s.appendInts(dst, s.ints)
+	return s.appendInts(dst, s.ints, g)
 }
 
 func (s *decoder) readFloat32(r *reader, values []float64) {
@@ -86,17 +86,17 @@ func (s *decoder) readFloat32(r *reader, values []float64) {
 	patch(values, exceptions)
 }
 
-// toFloat64 fills s.ints with ordered float64 bits.
-func (s *encoder) toFloat64(values []float64) {
+// fillFloat64 fills s.ints with ordered float64 bits.
+func (s *encoder) fillFloat64(values []float64) {
 	s.ints = resize(s.ints, len(values))
 	for i, v := range values {
 		s.ints[i] = orderFloat64(v)
 	}
 }
 
-func (s *encoder) appendFloat64(dst []byte) []byte {
+func (s *encoder) appendFloat64(dst []byte, g guess) []byte {
 	dst = binary.AppendVarint(dst, s.ints[0])
-	return s.appendInts(dst, s.ints)
+	return s.appendInts(dst, s.ints, g)
 }
 
 func (s *decoder) readFloat64(r *reader, values []float64) {

@@ -189,7 +189,7 @@ func (r *reader) extreme(z *Zone, isFirst, isLast bool) (v float64, arg int) {
 }
 
 // ReadZone reads the zone map of a value block, without decoding its values
-// unless they are 16 or fewer. Its error wraps record.ErrCorrupt.
+// unless they are 64 or fewer. Its error wraps record.ErrCorrupt.
 func ReadZone(src []byte) (Zone, error) {
 	r := reader{src: src}
 	codec, n := r.valueHeader()
