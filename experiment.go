@@ -214,10 +214,15 @@ func loadExperiment(tx *store.Tx, id string) (uint32, *experimentRow, error) {
 
 // ensureDefault makes the experiment "Default" in a new database.
 func (db *DB) ensureDefault() error {
+	var there bool
+	err := db.store.View(context.Background(), func(tx *store.Tx) (err error) {
+		_, there, err = tx.Ord(kindExperiment, DefaultExperiment)
+		return err
+	})
+	if there || err != nil { // a change would wait until what a crash left is written
+		return err
+	}
 	return db.store.Update(context.Background(), Synced, func(tx *store.Tx) error {
-		if _, ok, err := tx.Ord(kindExperiment, DefaultExperiment); ok || err != nil {
-			return err
-		}
 		return (&createExperiment{Name: "Default", At: db.now()}).apply(tx)
 	})
 }

@@ -189,7 +189,11 @@ func (g *group) add(c columns) {
 	for c.len() > 0 {
 		n := min(c.len(), limit-g.head.len())
 		before := g.head.memory()
-		g.head.reserve(g.head.len()+n, limit)
+		room := g.head.len() + n
+		if room > few && g.s.heads.Load() < g.s.opt.headBytes()/4 {
+			room = limit // it will be a block; growing in steps would copy it
+		}
+		g.head.reserve(room, limit)
 		used := g.s.heads.Add(g.head.memory() - before)
 		for i, v := range c.values {
 			g.sums[i].addAll(c.steps[:n], c.times[:n], v[:n])
@@ -213,11 +217,15 @@ func (g *group) add(c columns) {
 // must not fill it.
 const minShort = 64
 
+// few is the number of points up to which a head is not taken for the
+// beginning of a block.
+const few = 64
+
 // memory returns the bytes that the columns take.
 func (c *columns) memory() int64 { return int64(cap(c.steps)) * int64(len(c.values)+2) * 8 }
 
-// reserve makes room for n points, of at most limit. A head grows fourfold, so
-// that a series of few points costs little and one of many is seldom copied.
+// reserve makes room for n points, of at most limit. It grows fourfold, so that
+// a series of few points costs little and one of many is seldom copied.
 func (c *columns) reserve(n, limit int) {
 	room := cap(c.steps)
 	if n <= room {
