@@ -145,10 +145,25 @@ func openBadger(dir string, opt *Options) (b *badger.DB, err error) {
 		// "not found", on what it would have refused.
 		WithChecksumVerificationMode(options.NoVerification).
 		WithDetectConflicts(true)
+	// Compaction holds some ten tables in memory while it makes them.
+	o.TableSizeMultiplier = 1
+	o.BaseTableSize = tableSize(dir)
 	if opt.Logger != nil {
 		o = o.WithLogger(logger{opt.Logger})
 	}
 	return badger.Open(o)
+}
+
+// tableSize returns the size of the tables that compaction makes: the least
+// that keeps their number, and with it that of open files and of mapped
+// regions, to a few thousand.
+func tableSize(dir string) int64 {
+	const least, files = 2 << 20, 4096
+	s, err := (&DB{dir: dir}).Stats()
+	if err != nil {
+		return least
+	}
+	return max(least, s.Tables/files)
 }
 
 // Close writes the newest rows to a table and releases the directory.
