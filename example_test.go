@@ -41,3 +41,47 @@ func Example() {
 	}
 	// Output: FINISHED loss 0.0358
 }
+
+// A loop of microseconds uses a Recorder, and reads no points to ask whether a
+// value ever went wrong.
+func ExampleRun_Recorder() {
+	dir, _ := os.MkdirTemp("", "runstone")
+	defer os.RemoveAll(dir)
+	ctx := context.Background()
+	db, err := runstone.Open(dir, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	run, err := db.StartRun(ctx, "simulation", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	rec, err := run.Recorder(ctx, "energy", "error")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for step := range int64(100_000) {
+		drift := float64(step) * 1e-9
+		if err := rec.Record(ctx, step, 1-drift, drift); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := run.End(ctx, runstone.Finished); err != nil { // logs what is left
+		log.Fatal(err)
+	}
+	curve := []runstone.Curve{{Run: run.ID(), Metric: "error"}}
+	bad, err := db.Ever(ctx, curve, runstone.AllPoints(), runstone.Greater, 0.01)
+	if err != nil {
+		log.Fatal(err)
+	}
+	last, err := db.Aggregates(ctx, curve, runstone.AllPoints().Steps(99_000, 99_999))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("above 0.01:", bad[0].Holds, "after", bad[0].Cost.Decoded, "decoded blocks")
+	fmt.Printf("%d last points, mean %.6f\n", last[0].Count, last[0].Mean())
+	// Output:
+	// above 0.01: false after 0 decoded blocks
+	// 1000 last points, mean 0.000099
+}
