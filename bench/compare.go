@@ -97,36 +97,37 @@ type Summary struct {
 // the distribution. Rows are in the order of A, followed by what only B has.
 func Compare(a, b *Results, opt *CompareOptions) *Comparison {
 	c := &Comparison{Alpha: opt.alpha(), Keys: keyDiffs(a, b)}
-	units := a.Units()
-	for _, u := range b.Units() {
-		if !slices.Contains(units, u) {
-			units = append(units, u)
+	inA, inB := byID(a), byID(b)
+	var order []string
+	rows := map[string][]Row{}
+	add := func(id ID, sa, sb *Series) {
+		if !opt.match(&id) {
+			return
+		}
+		if rows[id.Unit] == nil {
+			order = append(order, id.Unit)
+		}
+		assume := benchmath.Assumption(benchmath.AssumeNothing)
+		if a.Exact(id.Unit) || b.Exact(id.Unit) {
+			assume = benchmath.AssumeExact
+		}
+		rows[id.Unit] = append(rows[id.Unit], compareRow(id, sa, sb, assume, opt))
+	}
+	for _, s := range a.Series {
+		add(s.ID, s, inB[s.ID])
+	}
+	for _, s := range b.Series {
+		if inA[s.ID] == nil {
+			add(s.ID, nil, s)
 		}
 	}
-	inA, inB := byID(a), byID(b)
-	for _, name := range units {
-		u := Unit{Unit: name, Better: b.Better(name)}
+	for _, name := range order {
+		u := Unit{Unit: name, Better: b.Better(name), Rows: rows[name]}
 		if u.Better == 0 {
 			u.Better = a.Better(name)
 		}
-		assume := benchmath.Assumption(benchmath.AssumeNothing)
-		if a.Exact(name) || b.Exact(name) {
-			assume = benchmath.AssumeExact
-		}
-		for _, s := range a.Series {
-			if s.Unit == name && opt.match(&s.ID) {
-				u.Rows = append(u.Rows, compareRow(s.ID, s, inB[s.ID], assume, opt))
-			}
-		}
-		for _, s := range b.Series {
-			if s.Unit == name && inA[s.ID] == nil && opt.match(&s.ID) {
-				u.Rows = append(u.Rows, compareRow(s.ID, nil, s, assume, opt))
-			}
-		}
 		u.geomeans()
-		if len(u.Rows) > 0 {
-			c.Units = append(c.Units, u)
-		}
+		c.Units = append(c.Units, u)
 	}
 	return c
 }

@@ -97,6 +97,7 @@ type benchCheckFlags struct {
 	maxRegress           []string
 	minSamples           int
 	failMissing, failFew bool
+	each                 bool
 }
 
 func (a *app) benchCheck() *cobra.Command {
@@ -115,6 +116,7 @@ func (a *app) benchCheck() *cobra.Command {
 	f.StringVar(&fl.against, "against", "", "the baseline (default: the run before)")
 	f.StringArrayVar(&fl.maxRegress, "max-regress", []string{"5%"}, "how much worse is allowed, for all units or as UNIT=PERCENT; may be repeated")
 	f.IntVar(&fl.minSamples, "min-samples", 0, "judge only with so many samples on each side; 0 is as many as --alpha needs")
+	f.BoolVar(&fl.each, "each", false, "test each series at --alpha on its own: finds more, and more that is not there")
 	f.BoolVar(&fl.failMissing, "fail-missing", false, "fail too when a benchmark of the baseline is missing")
 	f.BoolVar(&fl.failFew, "fail-few", false, "fail too when there are too few samples to tell")
 	fl.flags(a, cmd)
@@ -123,7 +125,7 @@ func (a *app) benchCheck() *cobra.Command {
 }
 
 func (fl *benchCheckFlags) checkOptions() (*bench.CheckOptions, error) {
-	opt := &bench.CheckOptions{MaxRegress: 0.05, ByUnit: map[string]float64{}, MinSamples: fl.minSamples}
+	opt := &bench.CheckOptions{MaxRegress: 0.05, ByUnit: map[string]float64{}, MinSamples: fl.minSamples, Each: fl.each}
 	var err error
 	if opt.CompareOptions, err = fl.options(); err != nil {
 		return nil, err
@@ -181,7 +183,7 @@ func (a *app) runBenchCheck(cmd *cobra.Command, args []string, fl *benchCheckFla
 			*bench.CheckResult
 		}{base.view(), now.view(), failed == nil, c})
 	} else {
-		err = a.printCheck(base, now, c, opt)
+		err = a.printCheck(base, now, c)
 	}
 	if err != nil {
 		return err
@@ -232,15 +234,16 @@ func benchFailures(c *bench.CheckResult, fl *benchCheckFlags) error {
 		hint: `"runstone bench compare" shows all`}
 }
 
-func (a *app) printCheck(base, now *benchSet, c *bench.CheckResult, opt *bench.CheckOptions) error {
+func (a *app) printCheck(base, now *benchSet, c *bench.CheckResult) error {
 	fmt.Fprintf(a.stdout, "baseline  %s\nchecked   %s\n", base.title(), now.title())
 	for _, d := range c.Comparison.Keys {
 		fmt.Fprintf(a.stdout, "%s differs: %s and %s\n", oneCell(d.Key), oneCell(d.A), oneCell(d.B))
 	}
-	need := max(opt.MinSamples, bench.Needed(opt.Alpha))
 	for _, part := range []struct{ verdict, title string }{
-		{bench.Regressed, "regressed"}, {bench.Missing, "missing"},
-		{bench.Few, fmt.Sprintf("too few samples to tell; %d on each side are needed: go test -count %d", need, max(need, 10))},
+		{bench.Regressed, "regressed"},
+		{bench.Unclear, fmt.Sprintf("worse, but chance may explain it in one of %d series; more samples tell: go test -count 20", c.Tested)},
+		{bench.Missing, "missing"},
+		{bench.Few, fmt.Sprintf("too few samples to tell; %d on each side are needed: go test -count %d", c.Needed, max(c.Needed, 10))},
 		{bench.Improved, "improved"}, {bench.Added, "new"},
 	} {
 		for i, v := range c.Of(part.verdict) {
@@ -250,7 +253,10 @@ func (a *app) printCheck(base, now *benchSet, c *bench.CheckResult, opt *bench.C
 			fmt.Fprintf(a.stdout, "  %s\n", oneCell(v.String()))
 		}
 	}
-	_, err := fmt.Fprintf(a.stdout, "\n%d checked: %d fine, %d regressed, %d improved, %d too few samples, %d missing, %d new\n", len(c.Verdicts),
-		c.Count(bench.Fine), c.Count(bench.Regressed), c.Count(bench.Improved), c.Count(bench.Few), c.Count(bench.Missing), c.Count(bench.Added))
+	if n := len(c.Unjudged); n > 0 {
+		fmt.Fprintf(a.stdout, "\nnot judged, since it is not known what is better: %s\n", oneCell(clip(strings.Join(c.Unjudged, ", "))))
+	}
+	_, err := fmt.Fprintf(a.stdout, "\n%d checked: %d fine, %d regressed, %d unclear, %d improved, %d too few samples, %d missing, %d new\n", len(c.Verdicts),
+		c.Count(bench.Fine), c.Count(bench.Regressed), c.Count(bench.Unclear), c.Count(bench.Improved), c.Count(bench.Few), c.Count(bench.Missing), c.Count(bench.Added))
 	return err
 }
