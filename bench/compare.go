@@ -44,6 +44,11 @@ type Comparison struct {
 	Keys []KeyDiff `json:"differing_keys,omitempty"`
 }
 
+// Has reports whether the comparison has a unit.
+func (c *Comparison) Has(unit string) bool {
+	return slices.ContainsFunc(c.Units, func(u Unit) bool { return u.Unit == unit })
+}
+
 // KeyDiff is a file key with its values on both sides.
 type KeyDiff struct {
 	Key string `json:"key"`

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/runstonedb/runstone/bench"
@@ -84,10 +86,17 @@ direction is worse follows from the unit, or from a line "Unit X better=higher"
 in the results; units of which it is not known are not judged unless
 --max-regress names them: then less is better.
 
-The exit code is 9 when a benchmark regressed. One that the new results do not
+--alpha bounds the chance that anything is found when nothing changed, however
+many benchmarks and units there are (Holm's correction). A benchmark that is
+worse and would be told apart on its own is reported as unclear. --each tests
+each on its own instead.
+
+The exit code is 9 when a benchmark regressed, and otherwise 1 when the results
+have a failure of go test. A benchmark that the new results do not
 have, or of which there are too few samples to tell, is reported, and counts as
 a regression with --fail-missing and --fail-few. At --alpha 0.05 four samples on
-each side are the least that can tell anything; ten are better.
+each side are the least that can tell anything of one benchmark, and seven that
+can of eighty; ten are better.
 
 ` + benchSources
 
@@ -174,7 +183,15 @@ func (a *app) runBenchCheck(cmd *cobra.Command, args []string, fl *benchCheckFla
 		return refusedf("name another with --against", "run %s would be checked against itself", shortID(now.Run))
 	}
 	c := bench.Check(base.Results, now.Results, opt)
+	for _, unit := range slices.Sorted(maps.Keys(opt.ByUnit)) {
+		if !c.Comparison.Has(unit) {
+			a.note("neither has the unit %s that --max-regress names", oneCell(unit))
+		}
+	}
 	failed := benchFailures(c, fl)
+	if n := len(now.Failures); n > 0 && failed == nil {
+		failed = &fault{code: exitError, msg: "go test failed: " + now.Failures[0].Msg, hint: "what it did not measure is not checked"}
+	}
 	if a.json {
 		err = a.writeJSON(struct {
 			Baseline any  `json:"baseline"`
