@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"time"
 
 	"github.com/runstonedb/runstone/artifact"
@@ -199,6 +200,9 @@ func (db *DB) purgeArtifacts(ctx context.Context, info *RunInfo, dry bool) (file
 	dir, err := info.artifactDir()
 	if err != nil || db.artifacts == nil {
 		return 0, 0, nil
+	}
+	if above := path.Dir(dir); path.Base(above) == info.ID { // <run id>/artifacts
+		dir = above
 	}
 	p, err := artifact.ParsePath(dir)
 	if err != nil {

@@ -140,6 +140,10 @@ func TestPurgeNamedTwice(t *testing.T) {
 		require.EqualValues(t, 20, r.Points)
 		require.Equal(t, 1, r.Artifacts)
 	}
+	for f, err := range db.artifacts.Walk(artifact.Path{}) {
+		require.NoError(t, err)
+		require.NotContains(t, f.Path, run.ID(), "no empty folder of the run is left")
+	}
 }
 
 // TestPurgeAndRestore: a run that is restored in time keeps everything, and one

@@ -266,5 +266,9 @@ func Percent(part float64) string {
 	if math.IsInf(part, 0) {
 		return "?"
 	}
+	const wide = 1e7
+	if math.Abs(part) >= wide {
+		return fmt.Sprintf("%+.3g%%", part*100)
+	}
 	return fmt.Sprintf("%+.2f%%", part*100)
 }

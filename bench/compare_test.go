@@ -181,3 +181,17 @@ func TestFormat(t *testing.T) {
 		require.Equal(t, c.want, Format(c.v, c.unit))
 	}
 }
+
+// TestTextOfOthers: nothing of a text reaches the terminal as a command, turns
+// the direction of what is beside it, or moves the columns of other rows away.
+func TestTextOfOthers(t *testing.T) {
+	long := strings.Repeat("long", 30)
+	r := parseText(t, "pkg: \x1b[2Jp\n"+lines("A\x1b[31m\u202e\u2066", "u\x1b[2J\u202e/op", 1)+lines(long, "ns/op", 1)+lines("B", "ns/op", 1e40))
+	var b bytes.Buffer
+	require.NoError(t, Compare(r, r, nil).WriteText(&b, "\x1b[3Ja", "b"))
+	require.NotContains(t, b.String(), "\x1b")
+	require.NotContains(t, b.String(), "\u202e")
+	require.NotContains(t, b.String(), "\u2066")
+	require.Contains(t, b.String(), "\nB         1e+31 ± ∞ ¹   1e+31 ± ∞ ¹        ~ (p=1.000 n=1) ²\n")
+	require.Contains(t, b.String(), "\n"+long+"  1.000n")
+}
