@@ -98,8 +98,9 @@ type Summary struct {
 
 // Compare compares B to A, which came before, in benchstat's manner: medians
 // with confidence intervals from order statistics, a Mann-Whitney U-test and
-// geometric means, all of golang.org/x/perf/benchmath. Nothing is assumed of
-// the distribution. Rows are in the order of A, followed by what only B has.
+// geometric means, by golang.org/x/perf/benchmath except for the p of samples
+// of different sizes with values that repeat. Nothing is assumed of the
+// distribution. Rows are in the order of A, followed by what only B has.
 func Compare(a, b *Results, opt *CompareOptions) *Comparison {
 	c := &Comparison{Alpha: opt.alpha(), Keys: keyDiffs(a, b)}
 	inA, inB := byID(a), byID(b)
@@ -181,7 +182,10 @@ func compareRow(id ID, a, b *Series, assume benchmath.Assumption, opt *CompareOp
 		row.Differs = row.A.Center != row.B.Center
 		return row
 	}
-	row.Differs = cmp.P <= opt.alpha()
+	if needsTiedP(a.Values, b.Values) {
+		row.P = tiedP(a.Values, b.Values)
+	}
+	row.Differs = row.P <= opt.alpha()
 	row.Few = !row.Differs && leastP(len(a.Values), len(b.Values)) > opt.alpha()
 	return row
 }
