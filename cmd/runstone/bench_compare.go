@@ -92,11 +92,11 @@ worse and would be told apart on its own is reported as unclear. --each tests
 each on its own instead.
 
 The exit code is 9 when a benchmark regressed, and otherwise 1 when the results
-have a failure of go test. A benchmark that the new results do not
-have, or of which there are too few samples to tell, is reported, and counts as
-a regression with --fail-missing and --fail-few. At --alpha 0.05 four samples on
-each side are the least that can tell anything of one benchmark, and seven that
-can of eighty; ten are better.
+have a failure of go test. A benchmark that the new results do not have, or of
+which there are too few samples to tell, is reported, and counts as a regression
+with --fail-missing and --fail-few. At --alpha 0.05 four samples on each side
+are the least that can tell anything of one benchmark, and seven that can of
+eighty; ten are better.
 
 ` + benchSources
 
