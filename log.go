@@ -406,8 +406,13 @@ func (r *Run) End(ctx context.Context, status RunStatus) error {
 	if !status.ended() {
 		return invalid("a run ends as FINISHED, FAILED or KILLED, not %v", status)
 	}
+	defer func() {
+		for _, rec := range r.recorders { // none when the run has ended
+			rec.reopen()
+		}
+	}()
 	for _, rec := range r.recorders {
-		if err := rec.Flush(ctx); err != nil {
+		if err := rec.end(ctx); err != nil {
 			return err
 		}
 	}

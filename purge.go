@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"time"
 
 	"github.com/runstonedb/runstone/artifact"
@@ -14,7 +15,7 @@ import (
 
 // PurgeOptions are for [DB.Purge]; nil purges every deleted run.
 type PurgeOptions struct {
-	Runs      []string      // ids; none is all deleted runs
+	Runs      []string      // ids, which may repeat; none is all deleted runs
 	OlderThan time.Duration // leaves runs that were deleted less long ago
 	DryRun    bool          // only says what would go
 	// Progress is told of each run that is gone; nil is fine.
@@ -24,7 +25,7 @@ type PurgeOptions struct {
 // PurgeReport says what [DB.Purge] removed, or would remove.
 type PurgeReport struct {
 	Runs          []string // ids
-	InUse         []string // ids of runs that stay because they are being logged or read
+	InUse         []string // ids of runs that stay because they are being logged or read, or were restored
 	Points        int64
 	Artifacts     int   // files
 	ArtifactBytes int64 // in them
@@ -74,8 +75,13 @@ type deletedRun struct {
 
 func (db *DB) purgeable(ctx context.Context, opt *PurgeOptions) (found []deletedRun, err error) {
 	before := db.now() - opt.OlderThan.Milliseconds()
+	seen := map[string]bool{}
 	err = db.View(ctx, func(tx *store.Tx) error {
 		for _, id := range opt.Runs {
+			if seen[id] {
+				continue
+			}
+			seen[id] = true
 			ord, row, err := loadRun(tx, id)
 			if err == nil && !row.Deleted {
 				err = store.Errorf(ErrConflict, "run %s is not deleted: delete it first", id)
@@ -132,6 +138,10 @@ func (db *DB) purgeRun(ctx context.Context, d *deletedRun, dry bool, r *PurgeRep
 		return err
 	}
 	artifacts := func() error {
+		// From here on nobody can restore the run; somebody may have before.
+		if err := db.store.Update(ctx, Synced, d.stillDeleted); err != nil {
+			return err
+		}
 		files, bytes, err := db.purgeArtifacts(ctx, &d.info, dry)
 		r.Artifacts, r.ArtifactBytes = r.Artifacts+files, r.ArtifactBytes+bytes
 		return err
@@ -155,15 +165,16 @@ func (db *DB) purgeRun(ctx context.Context, d *deletedRun, dry bool, r *PurgeRep
 	return nil
 }
 
+func (d *deletedRun) stillDeleted(tx *store.Tx) error {
+	_, row, err := loadRun(tx, d.info.ID)
+	if err == nil && !row.Deleted {
+		err = store.Errorf(ErrConflict, "run %s was restored", d.info.ID)
+	}
+	return err
+}
+
 // drop deletes the rows of a run that are not its series.
 func (d *deletedRun) drop(tx *store.Tx) error {
-	_, row, err := loadRun(tx, d.info.ID)
-	if err != nil {
-		return err
-	}
-	if !row.Deleted {
-		return store.Errorf(ErrConflict, "run %s was restored", d.info.ID)
-	}
 	for _, prefix := range [][]byte{paramKey(d.ord, 0)[:5], tagKey(d.ord, 0)[:5]} {
 		for row, err := range tx.Prefix(prefix, false) {
 			if err == nil {
@@ -189,6 +200,9 @@ func (db *DB) purgeArtifacts(ctx context.Context, info *RunInfo, dry bool) (file
 	dir, err := info.artifactDir()
 	if err != nil || db.artifacts == nil {
 		return 0, 0, nil
+	}
+	if above := path.Dir(dir); path.Base(above) == info.ID { // <run id>/artifacts
+		dir = above
 	}
 	p, err := artifact.ParsePath(dir)
 	if err != nil {

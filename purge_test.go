@@ -127,6 +127,51 @@ func TestPurgeLeavesWhatIsInUse(t *testing.T) {
 	require.Equal(t, []string{run.ID()}, r.Runs)
 }
 
+// TestPurgeNamedTwice: an id that repeats is one run.
+func TestPurgeNamedTwice(t *testing.T) {
+	db, err := Open(t.TempDir(), small())
+	require.NoError(t, err)
+	defer db.Close()
+	run := deletedRunWith(t, db, 10)
+	for _, dry := range []bool{true, false} {
+		r, err := db.Purge(ctx, &PurgeOptions{Runs: []string{run.ID(), run.ID()}, DryRun: dry})
+		require.NoError(t, err)
+		require.Equal(t, []string{run.ID()}, r.Runs)
+		require.EqualValues(t, 20, r.Points)
+		require.Equal(t, 1, r.Artifacts)
+	}
+	for f, err := range db.artifacts.Walk(artifact.Path{}) {
+		require.NoError(t, err)
+		require.NotContains(t, f.Path, run.ID(), "no empty folder of the run is left")
+	}
+}
+
+// TestPurgeAndRestore: a run that is restored in time keeps everything, and one
+// that is being purged cannot be restored.
+func TestPurgeAndRestore(t *testing.T) {
+	db, err := Open(t.TempDir(), small())
+	require.NoError(t, err)
+	defer db.Close()
+	kept, gone := deletedRunWith(t, db, 10), deletedRunWith(t, db, 10)
+	found, err := db.purgeable(ctx, &PurgeOptions{})
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+
+	require.NoError(t, db.RestoreRun(ctx, kept.ID()))
+	r := &PurgeReport{}
+	require.NoError(t, db.purgeRun(ctx, &found[0], false, r))
+	require.Equal(t, &PurgeReport{InUse: []string{kept.ID()}}, r)
+	files, err := db.ListArtifacts(ctx, kept.ID(), "notes")
+	require.NoError(t, err)
+	require.Len(t, files, 1, "its files too")
+
+	require.NoError(t, db.store.DropRun(ctx, found[1].ord, func() error {
+		require.ErrorIs(t, db.RestoreRun(ctx, gone.ID()), ErrConflict)
+		return nil
+	}, found[1].drop))
+	require.ErrorIs(t, db.RestoreRun(ctx, gone.ID()), ErrNotFound)
+}
+
 func TestPurgeWantsTheDatabaseForItself(t *testing.T) {
 	dir := t.TempDir()
 	db, err := Open(dir, small())

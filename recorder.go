@@ -22,13 +22,14 @@ type Recorder struct {
 	set columnSet
 
 	mu     sync.Mutex
+	ended  bool // the run has, so that its series may be closed
 	steps  []int64
 	times  []int64
 	values [][]float64 // in the order of set
 }
 
 // Recorder returns a recorder of metrics, which are named once. It is valid
-// until the run ends.
+// until the run ends: then its methods fail with [ErrConflict].
 func (r *Run) Recorder(ctx context.Context, names ...string) (*Recorder, error) {
 	if r == nil {
 		return nil, nil
@@ -70,6 +71,9 @@ func (rec *Recorder) Record(ctx context.Context, step int64, values ...float64) 
 	if len(values) != len(rec.values) {
 		return invalid("%d values for %d metrics", len(values), len(rec.values))
 	}
+	if rec.ended {
+		return rec.run.over()
+	}
 	if n := len(rec.steps); n == recorderPoints || n > 0 && now-rec.times[0] >= recorderAge {
 		if err := rec.flush(ctx); err != nil {
 			return err
@@ -90,7 +94,26 @@ func (rec *Recorder) Flush(ctx context.Context) error {
 	}
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
+	if rec.ended {
+		return rec.run.over()
+	}
 	return rec.flush(ctx)
+}
+
+// end logs what is left and refuses more.
+func (rec *Recorder) end(ctx context.Context) error {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	err := rec.flush(ctx)
+	rec.ended = err == nil
+	return err
+}
+
+// reopen undoes end when the run did not end after all.
+func (rec *Recorder) reopen() {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	rec.ended = false
 }
 
 func (rec *Recorder) flush(ctx context.Context) error {

@@ -77,6 +77,29 @@ func TestRecorderKeepsWhatItCannotLog(t *testing.T) {
 	require.EqualValues(t, recorderPoints+1, m[0].Count)
 }
 
+// TestRecorderAfterTheEnd: the series of a run that ended are closed. An end
+// that failed leaves the recorder as it was.
+func TestRecorderAfterTheEnd(t *testing.T) {
+	db, err := Open(t.TempDir(), small())
+	require.NoError(t, err)
+	defer db.Close()
+	run, err := db.StartRun(ctx, "tight", nil)
+	require.NoError(t, err)
+	rec, err := run.Recorder(ctx, "a")
+	require.NoError(t, err)
+	require.NoError(t, rec.Record(ctx, 1, 1))
+	require.NoError(t, db.DeleteRun(ctx, run.ID()))
+	require.ErrorIs(t, run.End(ctx, Finished), ErrInvalid)
+	require.NoError(t, db.RestoreRun(ctx, run.ID()))
+	require.NoError(t, rec.Record(ctx, 2, 2))
+	require.NoError(t, run.End(ctx, Finished))
+	require.ErrorIs(t, rec.Record(ctx, 3, 3), ErrConflict)
+	require.ErrorIs(t, rec.Flush(ctx), ErrConflict)
+	m, err := db.Metrics(ctx, run.ID())
+	require.NoError(t, err)
+	require.EqualValues(t, 2, m[0].Count)
+}
+
 func TestRecorderOfManyGoroutines(t *testing.T) {
 	db, err := Open(t.TempDir(), small())
 	require.NoError(t, err)

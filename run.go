@@ -388,6 +388,9 @@ func (o *runLife) apply(tx *store.Tx) error {
 	if err != nil || row.Deleted == o.Deleted {
 		return err
 	}
+	if tx.Dropping(run) {
+		return store.Errorf(ErrConflict, "run %s is being deleted for good", o.ID)
+	}
 	row.setDeleted(o.Deleted, o.At)
 	return tx.Save(runKey(run), 1, row)
 }
@@ -410,6 +413,9 @@ func (o *experimentLife) applyToRuns(tx *store.Tx, exp uint32) error {
 			return present(err, "run", fmt.Sprint(run))
 		}
 		if row.Deleted == o.Deleted || !o.Deleted && !row.WithExperiment {
+			continue
+		}
+		if tx.Dropping(run) { // its deletion goes on
 			continue
 		}
 		row.setDeleted(o.Deleted, o.At)

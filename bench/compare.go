@@ -44,6 +44,11 @@ type Comparison struct {
 	Keys []KeyDiff `json:"differing_keys,omitempty"`
 }
 
+// Has reports whether the comparison has a unit.
+func (c *Comparison) Has(unit string) bool {
+	return slices.ContainsFunc(c.Units, func(u Unit) bool { return u.Unit == unit })
+}
+
 // KeyDiff is a file key with its values on both sides.
 type KeyDiff struct {
 	Key string `json:"key"`
@@ -93,40 +98,42 @@ type Summary struct {
 
 // Compare compares B to A, which came before, in benchstat's manner: medians
 // with confidence intervals from order statistics, a Mann-Whitney U-test and
-// geometric means, all of golang.org/x/perf/benchmath. Nothing is assumed of
-// the distribution. Rows are in the order of A, followed by what only B has.
+// geometric means, by golang.org/x/perf/benchmath except for the p of samples
+// of different sizes with values that repeat. Nothing is assumed of the
+// distribution. Rows are in the order of A, followed by what only B has.
 func Compare(a, b *Results, opt *CompareOptions) *Comparison {
 	c := &Comparison{Alpha: opt.alpha(), Keys: keyDiffs(a, b)}
-	units := a.Units()
-	for _, u := range b.Units() {
-		if !slices.Contains(units, u) {
-			units = append(units, u)
+	inA, inB := byID(a), byID(b)
+	var order []string
+	rows := map[string][]Row{}
+	add := func(id ID, sa, sb *Series) {
+		if !opt.match(&id) {
+			return
+		}
+		if rows[id.Unit] == nil {
+			order = append(order, id.Unit)
+		}
+		assume := benchmath.Assumption(benchmath.AssumeNothing)
+		if a.Exact(id.Unit) || b.Exact(id.Unit) {
+			assume = benchmath.AssumeExact
+		}
+		rows[id.Unit] = append(rows[id.Unit], compareRow(id, sa, sb, assume, opt))
+	}
+	for _, s := range a.Series {
+		add(s.ID, s, inB[s.ID])
+	}
+	for _, s := range b.Series {
+		if inA[s.ID] == nil {
+			add(s.ID, nil, s)
 		}
 	}
-	inA, inB := byID(a), byID(b)
-	for _, name := range units {
-		u := Unit{Unit: name, Better: b.Better(name)}
+	for _, name := range order {
+		u := Unit{Unit: name, Better: b.Better(name), Rows: rows[name]}
 		if u.Better == 0 {
 			u.Better = a.Better(name)
 		}
-		assume := benchmath.Assumption(benchmath.AssumeNothing)
-		if a.Exact(name) || b.Exact(name) {
-			assume = benchmath.AssumeExact
-		}
-		for _, s := range a.Series {
-			if s.Unit == name && opt.match(&s.ID) {
-				u.Rows = append(u.Rows, compareRow(s.ID, s, inB[s.ID], assume, opt))
-			}
-		}
-		for _, s := range b.Series {
-			if s.Unit == name && inA[s.ID] == nil && opt.match(&s.ID) {
-				u.Rows = append(u.Rows, compareRow(s.ID, nil, s, assume, opt))
-			}
-		}
 		u.geomeans()
-		if len(u.Rows) > 0 {
-			c.Units = append(c.Units, u)
-		}
+		c.Units = append(c.Units, u)
 	}
 	return c
 }
@@ -175,7 +182,10 @@ func compareRow(id ID, a, b *Series, assume benchmath.Assumption, opt *CompareOp
 		row.Differs = row.A.Center != row.B.Center
 		return row
 	}
-	row.Differs = cmp.P <= opt.alpha()
+	if needsTiedP(a.Values, b.Values) {
+		row.P = tiedP(a.Values, b.Values)
+	}
+	row.Differs = row.P <= opt.alpha()
 	row.Few = !row.Differs && leastP(len(a.Values), len(b.Values)) > opt.alpha()
 	return row
 }
@@ -259,6 +269,10 @@ func (r *Row) DeltaText() string {
 func Percent(part float64) string {
 	if math.IsInf(part, 0) {
 		return "?"
+	}
+	const wide = 1e7
+	if math.Abs(part) >= wide {
+		return fmt.Sprintf("%+.3g%%", part*100)
 	}
 	return fmt.Sprintf("%+.2f%%", part*100)
 }

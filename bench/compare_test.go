@@ -136,21 +136,24 @@ func verdicts(c *CheckResult) map[string]string {
 
 func TestCheck(t *testing.T) {
 	before, after := oldAndNew(t)
-	c := Check(before, after, &CheckOptions{MaxRegress: 0.05})
+	c := Check(before, after, &CheckOptions{MaxRegress: 0.05, Each: true})
 	want := map[string]string{
 		"Slower-2": Regressed, "Same-2": Fine, "Faster-2": Improved, "Gone-2": Missing, "Added-2": Added, "Few-2": Few, "Rate-2": Regressed, "Zero-2": Regressed,
 	}
 	require.Equal(t, want, verdicts(c))
 	require.Equal(t, 3, c.Count(Regressed))
 	require.Equal(t, Regressed, c.Verdicts[0].Verdict, "the worst first")
-	require.Equal(t, "p.Slower-2 ns/op: +20.00% (100.0ns/op → 120.0ns/op, p=0.002 n=6+6)", c.Of(Regressed)[0].String())
-	require.Equal(t, "p.Zero-2 allocs/op: ? (0.000 allocs/op → 1.000 allocs/op, p=0.029 n=4+4)", c.Of(Regressed)[2].String())
+	require.Equal(t, "p.Zero-2 allocs/op: ? (0.000 allocs/op → 1.000 allocs/op, p=0.029 n=4+4)", c.Of(Regressed)[0].String(), "the worst is first")
+	require.Equal(t, "p.Slower-2 ns/op: +20.00% (100.0ns/op → 120.0ns/op, p=0.002 n=6+6)", c.Of(Regressed)[1].String())
+	require.Equal(t, 1, c.Tested)
+	require.Equal(t, 4, c.Needed)
+	require.Equal(t, []string{"apples"}, c.Unjudged)
 	require.Equal(t, "p.Gone-2 ns/op: not in the new results", c.Of(Missing)[0].String())
 	require.Equal(t, "p.Added-2 ns/op: not in the baseline", c.Of(Added)[0].String())
 	require.Equal(t, "p.Few-2 ns/op: too few samples to tell (n=2+2, +900.00%)", c.Of(Few)[0].String())
 
 	want["Slower-2"], want["Shape-2"] = Fine, Regressed
-	require.Equal(t, want, verdicts(Check(before, after, &CheckOptions{MaxRegress: 0.05, ByUnit: map[string]float64{"ns/op": 0.25, "apples": 0}})))
+	require.Equal(t, want, verdicts(Check(before, after, &CheckOptions{MaxRegress: 0.05, Each: true, ByUnit: map[string]float64{"ns/op": 0.25, "apples": 0}})))
 
 	few := Check(before, after, &CheckOptions{MinSamples: 6})
 	require.Equal(t, map[string]string{
@@ -177,4 +180,18 @@ func TestFormat(t *testing.T) {
 	} {
 		require.Equal(t, c.want, Format(c.v, c.unit))
 	}
+}
+
+// TestTextOfOthers: nothing of a text reaches the terminal as a command, turns
+// the direction of what is beside it, or moves the columns of other rows away.
+func TestTextOfOthers(t *testing.T) {
+	long := strings.Repeat("long", 30)
+	r := parseText(t, "pkg: \x1b[2Jp\n"+lines("A\x1b[31m\u202e\u2066", "u\x1b[2J\u202e/op", 1)+lines(long, "ns/op", 1)+lines("B", "ns/op", 1e40))
+	var b bytes.Buffer
+	require.NoError(t, Compare(r, r, nil).WriteText(&b, "\x1b[3Ja", "b"))
+	require.NotContains(t, b.String(), "\x1b")
+	require.NotContains(t, b.String(), "\u202e")
+	require.NotContains(t, b.String(), "\u2066")
+	require.Contains(t, b.String(), "\nB         1e+31 ± ∞ ¹   1e+31 ± ∞ ¹        ~ (p=1.000 n=1) ²\n")
+	require.Contains(t, b.String(), "\n"+long+"  1.000n")
 }

@@ -3,7 +3,10 @@ package bench
 import (
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/perf/benchunit"
@@ -12,8 +15,8 @@ import (
 // Format writes a value of a unit with a prefix and in the base unit: 12350
 // ns/op is "12.35µs/op".
 func Format(v float64, unit string) string {
-	base, name := benchunit.Tidy(v, unit)
-	text := benchunit.Scale(base, benchunit.ClassOf(name))
+	_, name := benchunit.Tidy(v, unit)
+	text := valueText(v, unit, rowScaler(unit, v))
 	switch {
 	case name == "sec/op":
 		return text + "s/op"
@@ -46,10 +49,11 @@ func (c *Comparison) WriteText(w io.Writer, a, b string) error {
 	return err
 }
 
-// clean keeps text of others from moving the cursor.
+// clean keeps text of others from moving the cursor and from changing the
+// direction of what is beside it.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == 0x2028 || r == 0x2029 {
 			return ' '
 		}
 		return r
@@ -106,6 +110,7 @@ const minCI = 6
 
 func (u *Unit) write(out *strings.Builder, a, b string, withPkg bool, notes *footnotes) {
 	_, tidy := benchunit.Tidy(1, u.Unit)
+	tidy = clean(tidy)
 	rows, pkg := [][5]string{}, ""
 	for i := range u.Rows {
 		r := &u.Rows[i]
@@ -156,6 +161,10 @@ func (r *Row) scaler() benchunit.Scaler {
 
 func valueText(v float64, unit string, s benchunit.Scaler) string {
 	v, _ = benchunit.Tidy(v, unit)
+	const wide = 1e9 // greater than what any prefix should stand behind
+	if math.Abs(v/s.Factor) >= wide {
+		return strconv.FormatFloat(v, 'g', 4, 64)
+	}
 	return s.Format(v)
 }
 
@@ -181,8 +190,11 @@ func countText(r *Row) string {
 	return fmt.Sprintf("(p=%.3f %s)", r.P, n)
 }
 
+// wideName is how long names are that others are aligned with.
+const wideName = 80
+
 // writeColumns aligns the first column at the left and the others at the right,
-// but the last.
+// but the last. A longer name moves only its own row.
 func writeColumns(out *strings.Builder, rows [][5]string) {
 	var width [5]int
 	for _, r := range rows {
@@ -190,7 +202,9 @@ func writeColumns(out *strings.Builder, rows [][5]string) {
 			if strings.HasPrefix(c, groupMark) {
 				break
 			}
-			width[k] = max(width[k], utf8.RuneCountInString(c))
+			if n := utf8.RuneCountInString(c); k > 0 || n <= wideName {
+				width[k] = max(width[k], n)
+			}
 		}
 	}
 	for _, r := range rows {
@@ -200,7 +214,7 @@ func writeColumns(out *strings.Builder, rows [][5]string) {
 			continue
 		}
 		for k, c := range r {
-			pad := strings.Repeat(" ", width[k]-utf8.RuneCountInString(c))
+			pad := strings.Repeat(" ", max(0, width[k]-utf8.RuneCountInString(c)))
 			switch {
 			case k == 0:
 				line.WriteString(c + pad)

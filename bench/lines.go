@@ -40,10 +40,15 @@ type event struct {
 	Output  string
 }
 
-// looksLikeJSON reports whether a text is that of go test -json.
+// looksLikeJSON reports whether a text is that of go test -json. What the go
+// command itself says may come before it.
 func looksLikeJSON(text []byte) bool {
-	text = bytes.TrimLeft(text, " \t\r\n")
-	line, _, _ := bytes.Cut(text, []byte("\n"))
+	var line []byte
+	for line = range bytes.Lines(text) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && !bytes.HasPrefix(line, []byte("go: ")) {
+			break
+		}
+	}
 	var e event
 	return len(line) > 0 && line[0] == '{' && len(line) <= MaxLine && json.Unmarshal(line, &e) == nil && e.Action != ""
 }
@@ -60,6 +65,9 @@ func (r *Results) fromJSON(text []byte) []byte {
 			continue
 		}
 		var e event
+		if bytes.HasPrefix(l, []byte("go: ")) {
+			continue
+		}
 		if len(l) > MaxLine || l[0] != '{' || json.Unmarshal(l, &e) != nil {
 			r.problem(line, "not an event of go test -json")
 			continue

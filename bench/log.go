@@ -61,7 +61,7 @@ func Log(ctx context.Context, db *runstone.DB, r *Results, opt *LogOptions) (str
 	run := newRun(r, &r.Origin, opt)
 	sum := sha256.Sum256(r.text)
 	run.ID = hex.EncodeToString(sum[:16])
-	info, err := db.CreateRun(ctx, run)
+	info, err := create(ctx, db, run)
 	if errors.Is(err, runstone.ErrExists) {
 		info, err = unfinished(ctx, db, run.ID, err)
 	}
@@ -80,6 +80,21 @@ func Log(ctx context.Context, db *runstone.DB, r *Results, opt *LogOptions) (str
 		err = uerr
 	}
 	return info.ID, err
+}
+
+// create makes a run. A shared database hears of a run that is there only when
+// its owner takes the change, so it is asked first.
+func create(ctx context.Context, db *runstone.DB, run runstone.NewRun) (runstone.RunInfo, error) {
+	if db.Shared() {
+		_, err := db.RunInfo(ctx, run.ID)
+		switch {
+		case err == nil:
+			return runstone.RunInfo{}, fmt.Errorf("run %s: %w", run.ID, runstone.ErrExists)
+		case !errors.Is(err, runstone.ErrNotFound):
+			return runstone.RunInfo{}, err
+		}
+	}
+	return db.CreateRun(ctx, run)
 }
 
 // unfinished returns a run that is there already when what logged it was

@@ -144,6 +144,9 @@ func TestLogShared(t *testing.T) {
 	r := parseFile(t, "two.txt")
 	id, err := Log(ctx, shared, r, nil)
 	require.NoError(t, err)
+	again, err := Log(ctx, shared, r, nil)
+	require.ErrorIs(t, err, runstone.ErrExists)
+	require.Equal(t, id, again)
 	require.NoError(t, shared.Close())
 	require.Eventually(t, func() bool {
 		info, err := db.RunInfo(ctx, id)

@@ -17,8 +17,10 @@ const (
 	MaxText     = 64 << 20  // bytes of input
 	MaxLine     = 32 << 10  // bytes of a line; a longer one is a problem and is skipped
 	MaxValues   = 1_000_000 // measurements
+	MaxSeries   = 100_000   // benchmarks times units
 	MaxProblems = 100       // problems that are kept
 	maxKeys     = 200       // file keys
+	maxValue    = 1e100     // of a measurement; beyond it and below 1/maxValue quotients overflow
 )
 
 // ErrNoResults is what Parse returns for input without a benchmark result.
@@ -134,8 +136,10 @@ func (r *Results) Find(id ID) *Series {
 // Units returns the units in the order of their first lines.
 func (r *Results) Units() []string {
 	var out []string
+	seen := map[string]bool{}
 	for _, s := range r.Series {
-		if !slices.Contains(out, s.Unit) {
+		if !seen[s.Unit] {
+			seen[s.Unit] = true
 			out = append(out, s.Unit)
 		}
 	}
@@ -248,6 +252,9 @@ func (p *parser) add(r *benchfmt.Result) error {
 		case math.IsNaN(v.Value) || math.IsInf(v.Value, 0):
 			p.res.problem(line, "%v %s is not a finite number", v.Value, v.Unit)
 			continue
+		case math.Abs(v.Value) > maxValue || v.Value != 0 && math.Abs(v.Value) < 1/maxValue:
+			p.res.problem(line, "%v %s is out of range", v.Value, v.Unit)
+			continue
 		case repeats(r.Values[:i], v.Unit):
 			p.res.problem(line, "%s twice; the first counts", v.Unit)
 			continue
@@ -257,6 +264,9 @@ func (p *parser) add(r *benchfmt.Result) error {
 		}
 		s := p.series[id]
 		if s == nil {
+			if len(p.series) == MaxSeries {
+				return fmt.Errorf("benchmark results: more than %d series", MaxSeries)
+			}
 			s = &Series{ID: id}
 			p.series[id] = s
 			p.res.Series = append(p.res.Series, s)

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -188,4 +189,39 @@ func FuzzParse(f *testing.F) {
 		c := Compare(r, again, nil)
 		require.NoError(t, c.WriteText(&bytes.Buffer{}, "a", "b"))
 	})
+}
+
+// TestParseOutOfRange: what no benchmark measures would make a quotient
+// infinite, which JSON cannot hold.
+func TestParseOutOfRange(t *testing.T) {
+	r := parseText(t, "BenchmarkA 1 1e308 ns/op\nBenchmarkA 1 -1e308 ns/op\nBenchmarkA 1 1e-320 ns/op\nBenchmarkA 1 1e99 ns/op\nBenchmarkA 1 0 ns/op\n")
+	require.Equal(t, []float64{1e99, 0}, r.Series[0].Values)
+	require.Len(t, r.Problems, 3)
+	require.Equal(t, "line 1: 1e+308 ns/op is out of range", r.Problems[0].String())
+
+	least, most := parseText(t, lines("A", "ns/op", 1e-90, 1e-90, 1e-90, 1e-90)), parseText(t, lines("A", "ns/op", 1e99, 1e99, 1e99, 1e99))
+	c := Check(least, most, nil)
+	require.Equal(t, "A ns/op: +1e+191% (0.0000000000ns/op → 1e+90s/op, p=0.029 n=4+4)", c.Verdicts[0].String())
+	_, err := json.Marshal(c)
+	require.NoError(t, err)
+}
+
+func TestParseManySeries(t *testing.T) {
+	var b strings.Builder
+	for i := range MaxSeries + 1 {
+		fmt.Fprintf(&b, "BenchmarkA%d 1 1 ns/op\n", i)
+	}
+	_, err := Parse(strings.NewReader(b.String()))
+	require.ErrorContains(t, err, "more than 100000 series")
+}
+
+// TestParseJSONBehindGo: the go command reports downloads before the first
+// event when both outputs are read.
+func TestParseJSONBehindGo(t *testing.T) {
+	r := parseText(t, "go: downloading example.com/x v1.0.0\n\n"+`{"Action":"start","Package":"p"}
+{"Action":"output","Package":"p","Output":"BenchmarkA-2 1 1 ns/op\n"}
+go: found it
+`)
+	require.Len(t, r.Series, 1)
+	require.Empty(t, r.Problems)
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/runstonedb/runstone/bench"
@@ -84,10 +86,17 @@ direction is worse follows from the unit, or from a line "Unit X better=higher"
 in the results; units of which it is not known are not judged unless
 --max-regress names them: then less is better.
 
-The exit code is 9 when a benchmark regressed. One that the new results do not
-have, or of which there are too few samples to tell, is reported, and counts as
-a regression with --fail-missing and --fail-few. At --alpha 0.05 four samples on
-each side are the least that can tell anything; ten are better.
+--alpha bounds the chance that anything is found when nothing changed, however
+many benchmarks and units there are (Holm's correction). A benchmark that is
+worse and would be told apart on its own is reported as unclear. --each tests
+each on its own instead.
+
+The exit code is 9 when a benchmark regressed, and otherwise 1 when the results
+have a failure of go test. A benchmark that the new results do not have, or of
+which there are too few samples to tell, is reported, and counts as a regression
+with --fail-missing and --fail-few. At --alpha 0.05 four samples on each side
+are the least that can tell anything of one benchmark, and seven that can of
+eighty; ten are better.
 
 ` + benchSources
 
@@ -97,6 +106,7 @@ type benchCheckFlags struct {
 	maxRegress           []string
 	minSamples           int
 	failMissing, failFew bool
+	each                 bool
 }
 
 func (a *app) benchCheck() *cobra.Command {
@@ -115,6 +125,7 @@ func (a *app) benchCheck() *cobra.Command {
 	f.StringVar(&fl.against, "against", "", "the baseline (default: the run before)")
 	f.StringArrayVar(&fl.maxRegress, "max-regress", []string{"5%"}, "how much worse is allowed, for all units or as UNIT=PERCENT; may be repeated")
 	f.IntVar(&fl.minSamples, "min-samples", 0, "judge only with so many samples on each side; 0 is as many as --alpha needs")
+	f.BoolVar(&fl.each, "each", false, "test each series at --alpha on its own: finds more, and more that is not there")
 	f.BoolVar(&fl.failMissing, "fail-missing", false, "fail too when a benchmark of the baseline is missing")
 	f.BoolVar(&fl.failFew, "fail-few", false, "fail too when there are too few samples to tell")
 	fl.flags(a, cmd)
@@ -123,7 +134,7 @@ func (a *app) benchCheck() *cobra.Command {
 }
 
 func (fl *benchCheckFlags) checkOptions() (*bench.CheckOptions, error) {
-	opt := &bench.CheckOptions{MaxRegress: 0.05, ByUnit: map[string]float64{}, MinSamples: fl.minSamples}
+	opt := &bench.CheckOptions{MaxRegress: 0.05, ByUnit: map[string]float64{}, MinSamples: fl.minSamples, Each: fl.each}
 	var err error
 	if opt.CompareOptions, err = fl.options(); err != nil {
 		return nil, err
@@ -172,7 +183,15 @@ func (a *app) runBenchCheck(cmd *cobra.Command, args []string, fl *benchCheckFla
 		return refusedf("name another with --against", "run %s would be checked against itself", shortID(now.Run))
 	}
 	c := bench.Check(base.Results, now.Results, opt)
+	for _, unit := range slices.Sorted(maps.Keys(opt.ByUnit)) {
+		if !c.Comparison.Has(unit) {
+			a.note("neither has the unit %s that --max-regress names", oneCell(unit))
+		}
+	}
 	failed := benchFailures(c, fl)
+	if n := len(now.Failures); n > 0 && failed == nil {
+		failed = &fault{code: exitError, msg: "go test failed: " + now.Failures[0].Msg, hint: "what it did not measure is not checked"}
+	}
 	if a.json {
 		err = a.writeJSON(struct {
 			Baseline any  `json:"baseline"`
@@ -181,7 +200,7 @@ func (a *app) runBenchCheck(cmd *cobra.Command, args []string, fl *benchCheckFla
 			*bench.CheckResult
 		}{base.view(), now.view(), failed == nil, c})
 	} else {
-		err = a.printCheck(base, now, c, opt)
+		err = a.printCheck(base, now, c)
 	}
 	if err != nil {
 		return err
@@ -232,15 +251,16 @@ func benchFailures(c *bench.CheckResult, fl *benchCheckFlags) error {
 		hint: `"runstone bench compare" shows all`}
 }
 
-func (a *app) printCheck(base, now *benchSet, c *bench.CheckResult, opt *bench.CheckOptions) error {
+func (a *app) printCheck(base, now *benchSet, c *bench.CheckResult) error {
 	fmt.Fprintf(a.stdout, "baseline  %s\nchecked   %s\n", base.title(), now.title())
 	for _, d := range c.Comparison.Keys {
 		fmt.Fprintf(a.stdout, "%s differs: %s and %s\n", oneCell(d.Key), oneCell(d.A), oneCell(d.B))
 	}
-	need := max(opt.MinSamples, bench.Needed(opt.Alpha))
 	for _, part := range []struct{ verdict, title string }{
-		{bench.Regressed, "regressed"}, {bench.Missing, "missing"},
-		{bench.Few, fmt.Sprintf("too few samples to tell; %d on each side are needed: go test -count %d", need, max(need, 10))},
+		{bench.Regressed, "regressed"},
+		{bench.Unclear, fmt.Sprintf("worse, but chance may explain it in one of %d series; more samples tell: go test -count 20", c.Tested)},
+		{bench.Missing, "missing"},
+		{bench.Few, fmt.Sprintf("too few samples to tell; %d on each side are needed: go test -count %d", c.Needed, max(c.Needed, 10))},
 		{bench.Improved, "improved"}, {bench.Added, "new"},
 	} {
 		for i, v := range c.Of(part.verdict) {
@@ -250,7 +270,10 @@ func (a *app) printCheck(base, now *benchSet, c *bench.CheckResult, opt *bench.C
 			fmt.Fprintf(a.stdout, "  %s\n", oneCell(v.String()))
 		}
 	}
-	_, err := fmt.Fprintf(a.stdout, "\n%d checked: %d fine, %d regressed, %d improved, %d too few samples, %d missing, %d new\n", len(c.Verdicts),
-		c.Count(bench.Fine), c.Count(bench.Regressed), c.Count(bench.Improved), c.Count(bench.Few), c.Count(bench.Missing), c.Count(bench.Added))
+	if n := len(c.Unjudged); n > 0 {
+		fmt.Fprintf(a.stdout, "\nnot judged, since it is not known what is better: %s\n", oneCell(clip(strings.Join(c.Unjudged, ", "))))
+	}
+	_, err := fmt.Fprintf(a.stdout, "\n%d checked: %d fine, %d regressed, %d unclear, %d improved, %d too few samples, %d missing, %d new\n", len(c.Verdicts),
+		c.Count(bench.Fine), c.Count(bench.Regressed), c.Count(bench.Unclear), c.Count(bench.Improved), c.Count(bench.Few), c.Count(bench.Missing), c.Count(bench.Added))
 	return err
 }

@@ -128,3 +128,60 @@ func TestSparkline(t *testing.T) {
 	require.Len(t, []rune(sparkline(make([]float64, 100))), sparkWidth)
 	require.Equal(t, "▁▁", sparkline([]float64{100, 100.1}), "a small change is no cliff")
 }
+
+// benchSamples is a text of n benchmarks with six samples each; those of the
+// first are multiplied.
+func benchSamples(n int, factor float64) string {
+	var b strings.Builder
+	b.WriteString("Unit apples better=higher\n")
+	for i := range n {
+		for k := range 6 {
+			v := 100 + float64(k)
+			if i == 0 {
+				v *= factor
+			}
+			fmt.Fprintf(&b, "BenchmarkB%d 100 %g ns/op 3 widgets/op\n", i, v)
+		}
+	}
+	return b.String()
+}
+
+// TestBenchCheckOfMany: what six samples tell of one benchmark they do not tell
+// of one in thirty, and check says how many would.
+func TestBenchCheckOfMany(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		name = filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+		return name
+	}
+	old, slower := file("old.txt", benchSamples(30, 1)), file("slower.txt", benchSamples(30, 1.2))
+	code, out, errs := callWith(t, "", "bench", "check", slower, "--against", old)
+	require.Equal(t, exitOK, code, errs)
+	require.Contains(t, out, "too few samples to tell; 7 on each side are needed: go test -count 10\n  B0 ns/op")
+	require.Contains(t, out, "\nnot judged, since it is not known what is better: widgets/op\n")
+	require.Contains(t, out, "30 checked: 29 fine, 0 regressed, 0 unclear, 0 improved, 1 too few samples, 0 missing, 0 new")
+	for _, args := range [][]string{{"--each"}, {"--bench", "^B0$"}, {"--alpha", "0.1"}, {"--fail-few"}} {
+		code, out, errs = callWith(t, "", append([]string{"bench", "check", slower, "--against", old}, args...)...)
+		require.Equal(t, exitRegressed, code, "%v: %s%s", args, out, errs)
+	}
+	code, _, errs = callWith(t, "", "bench", "check", old, "--against", old, "--max-regress", "widget/op=1%")
+	require.Equal(t, exitOK, code)
+	require.Contains(t, errs, "neither has the unit widget/op that --max-regress names")
+}
+
+// TestBenchCheckFailure: results that go test did not finish are not fine, and
+// a regression among them is told first.
+func TestBenchCheckFailure(t *testing.T) {
+	old := filepath.Join(t.TempDir(), "old.txt")
+	require.NoError(t, os.WriteFile(old, []byte(benchSamples(1, 1)), 0o600))
+	code, out, errs := callWith(t, benchSamples(1, 1)+"--- FAIL: BenchmarkC\x1b[2J\nFAIL\n", "bench", "check", "-", "--against", old)
+	require.Equal(t, exitError, code)
+	require.Contains(t, out, "1 checked: 1 fine")
+	require.Contains(t, errs, "go test failed: --- FAIL: BenchmarkC [2J; what it did not measure is not checked")
+	code, out, _ = callWith(t, benchSamples(1, 1)+"--- FAIL: BenchmarkC\nFAIL\n", "bench", "check", "-", "--against", old, "--json")
+	require.Equal(t, exitError, code)
+	require.Contains(t, out, `"ok":false`)
+	code, _, _ = callWith(t, benchSamples(1, 2)+"--- FAIL: BenchmarkC\nFAIL\n", "bench", "check", "-", "--against", old)
+	require.Equal(t, exitRegressed, code)
+}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/runstonedb/runstone"
 	"github.com/runstonedb/runstone/artifact"
@@ -160,7 +161,7 @@ func (a *app) report(err error) int {
 // oneLine puts a message on one line without control characters.
 func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return ' '
 		}
 		return r

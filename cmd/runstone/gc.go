@@ -65,6 +65,9 @@ func (a *app) gc(ctx context.Context, db *runstone.DB, opt runstone.PurgeOptions
 	}
 	if !dry { // also when no run is left: an earlier call may not have come to its end
 		opt.DryRun = false
+		if len(report.Runs) > 0 { // what was asked about, and none that became old enough meanwhile
+			opt.Runs = report.Runs
+		}
 		if a.watched() {
 			opt.Progress = func(done, of int) { fmt.Fprintf(a.err, "\r\x1b[Kremoved %d of %s", done, plural(int64(of), "run")) }
 		}
