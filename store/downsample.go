@@ -202,7 +202,8 @@ func (rd *reader) summarize(p *piece, lane int, g grid, into []Bucket, spans []b
 		if err != nil {
 			return spans, rows.fault(p.number, err)
 		}
-		into[at].merge(p.n, &p.ends, &block.Span{First: z.First, Last: z.Last, Min: z.Min, Max: z.Max, NaN: z.NaN})
+		of := z.Span()
+		into[at].merge(p.n, &p.ends, &of)
 		return spans, nil
 	}
 	if spans, err = block.ReadPyramid(spans, body); err == nil && len(spans) != len(p.spans) {
