@@ -194,6 +194,27 @@ func TestForgedClock(t *testing.T) {
 	require.Equal(t, 1, found)
 }
 
+// TestForgedCount: values of another number than the steps are damage to every
+// question, also where summaries alone are read.
+func TestForgedCount(t *testing.T) {
+	opt := testOptions()
+	opt.BlockPoints = 1100
+	s := open(t, t.TempDir(), opt)
+	logCurves(t, s, 1, 0, 1100)
+	require.NoError(t, s.Checkpoint(ctx))
+	for i, name := range curveNames {
+		forge(t, s, columnKey('b', 1, 0, uint16(i+1), 0), func(body []byte) []byte {
+			values, err := block.DecodeValues(nil, body)
+			require.NoError(t, err)
+			return block.AppendValues(nil, values[:1090])
+		})
+		for _, n := range []int{1, 4, 900} {
+			_, err := s.Downsample(ctx, []Curve{{1, name}}, AllPoints(), n)
+			require.ErrorIs(t, err, ErrCorrupt, "%s in %d", name, n)
+		}
+	}
+}
+
 // TestTailLongerThanBlock: a store may be opened with shorter blocks than it
 // was written with.
 func TestTailLongerThanBlock(t *testing.T) {
