@@ -179,15 +179,17 @@ func (g *groupRows) close() {
 }
 
 // load sets c to the points of a block or tail. It reuses c's memory. Check,
-// if not nil, sees the body of each value column and what it holds.
-func (g *groupRows) load(number uint32, c *columns, check func(body []byte, values []float64) error) (err error) {
-	if c.steps, c.times, err = g.columns[0].clock(number, c.steps[:0], c.times[:0]); err != nil {
-		return err
-	}
-	for i, rows := range g.columns[1:] {
+// if not nil, sees the body of each column that c has by then.
+func (g *groupRows) load(number uint32, c *columns, check func(c *columns, column int, body []byte) error) error {
+	for i, rows := range g.columns {
 		body, err := rows.body(number)
-		if err == nil {
-			c.values[i], err = rows.decode(number, body, c.values[i][:0], c.len())
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			c.values[i-1], err = rows.decode(number, body, c.values[i-1][:0], c.len())
+		} else if c.steps, c.times, err = block.DecodeClock(c.steps[:0], c.times[:0], body); err != nil {
+			err = rows.fault(number, err)
 		}
 		if err != nil {
 			return err
@@ -195,7 +197,7 @@ func (g *groupRows) load(number uint32, c *columns, check func(body []byte, valu
 		if check == nil {
 			continue
 		}
-		if err := check(body, c.values[i]); err != nil {
+		if err := check(c, i, body); err != nil {
 			return rows.fault(number, err)
 		}
 	}

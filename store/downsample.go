@@ -194,21 +194,20 @@ func (rd *reader) summarize(p *piece, lane int, g grid, into []Bucket, spans []b
 	if err != nil {
 		return spans, err
 	}
-	if at := g.at(p.minStep); at == g.at(p.maxStep) {
-		z, err := block.ReadZone(body)
-		if err == nil && z.Count != p.n {
-			err = fmt.Errorf("%d values for %d steps: %w", z.Count, p.n, ErrCorrupt)
-		}
-		if err != nil {
-			return spans, rows.fault(p.number, err)
-		}
-		into[at].merge(p.n, &p.ends, &block.Span{First: z.First, Last: z.Last, Min: z.Min, Max: z.Max, NaN: z.NaN})
-		return spans, nil
-	}
-	if spans, err = block.ReadPyramid(spans, body); err == nil && len(spans) != len(p.spans) {
-		err = fmt.Errorf("%d spans of values for %d of steps: %w", len(spans), len(p.spans), ErrCorrupt)
+	z, err := block.ReadZone(body)
+	if err == nil && z.Count != p.n {
+		err = fmt.Errorf("%d values for %d steps: %w", z.Count, p.n, ErrCorrupt)
 	}
 	if err != nil {
+		return spans, rows.fault(p.number, err)
+	}
+	if at := g.at(p.minStep); at == g.at(p.maxStep) {
+		of := z.Span()
+		into[at].merge(p.n, &p.ends, &of)
+		return spans, nil
+	}
+	// As many spans as the clock has: both blocks have p.n points.
+	if spans, err = block.ReadPyramid(spans, body); err != nil {
 		return spans, rows.fault(p.number, err)
 	}
 	left := p.n

@@ -187,7 +187,8 @@ func (g *group) add(c columns) {
 	g.changed = true
 	limit := g.s.opt.blockPoints()
 	for c.len() > 0 {
-		n := min(c.len(), limit-g.head.len())
+		// A tail may be longer, if blocks were when it was written.
+		n := max(0, min(c.len(), limit-g.head.len()))
 		before := g.head.memory()
 		room := g.head.len() + n
 		if room > few && g.s.heads.Load() < g.s.opt.headBytes()/4 {
@@ -206,7 +207,7 @@ func (g *group) add(c columns) {
 		} else {
 			c = columns{}
 		}
-		if g.head.len() == limit || used > g.s.opt.headBytes() && g.head.len() >= minShort {
+		if g.head.len() >= limit || used > g.s.opt.headBytes() && g.head.len() >= minShort {
 			g.seal()
 		}
 	}

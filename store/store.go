@@ -49,7 +49,8 @@ type Options struct {
 	// Run returns the ordinal of the run whose points an inbox brings.
 	Run func(tx *Tx, id string) (uint32, error)
 
-	// BlockPoints is the number of points in a block; 0 is 4,096.
+	// BlockPoints is the number of points in a block, at most 7,168; 0 is
+	// 4,096.
 	BlockPoints int
 	// CheckpointBytes is the size of the journal that starts a checkpoint; 0
 	// is 32 MiB.
@@ -64,10 +65,15 @@ type Options struct {
 
 func (o *Options) blockPoints() int {
 	if o.BlockPoints > 0 {
-		return o.BlockPoints
+		return min(o.BlockPoints, maxBlockPoints)
 	}
 	return 4096
 }
+
+// maxBlockPoints are points whose clock fits a row of kv.MaxValue bytes,
+// whatever the steps and times: of 18 bytes each, a little more than their
+// bits, and the pyramid.
+const maxBlockPoints = 7 << 10
 
 func (o *Options) checkpointBytes() int64 {
 	if o.CheckpointBytes > 0 {

@@ -86,8 +86,14 @@
 //	0 fill   all are low
 //	1 raw    one byte each
 //	2 huff0  uvarint length, a Huffman table and one stream as in Zstandard
-//	3 huff0  the same in four streams
-//	4 fse    uvarint length, an FSE table of up to 2^12 entries and two streams
+//	3 huff0  the same in four streams, of a quarter of the tokens each, rounded
+//	         up, but for the last; behind the table the lengths of the first
+//	         three, uint16 little-endian
+//	4 fse    uvarint length, an FSE table as in Zstandard of up to 2^12 entries;
+//	         then to the end one bit stream, read backwards, for two states in
+//	         turn, the first of which makes the first token
+//
+// A token of more than 64 bits, or of a shift that bit 6 denies, is damage.
 //
 // # Value block
 //

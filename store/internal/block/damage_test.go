@@ -39,12 +39,26 @@ func tryValues(t testing.TB, src []byte) error {
 	} else {
 		require.LessOrEqual(t, len(values), 1+MaxPoints)
 	}
-	if _, err := ReadZone(src); err != nil {
-		require.ErrorIs(t, err, record.ErrCorrupt)
+	if z, zoneErr := ReadZone(src); zoneErr != nil {
+		require.ErrorIs(t, zoneErr, record.ErrCorrupt)
+		require.Error(t, err)
+	} else {
+		if err == nil {
+			require.Equal(t, len(values)-1, z.Count)
+		}
+		require.True(t, z.NaN >= 0 && z.PosInf >= 0 && z.NegInf >= 0 && z.NaN+z.PosInf+z.NegInf <= z.Count)
+		if z.NaN < z.Count {
+			require.True(t, 0 <= z.ArgMin && z.ArgMin < z.Count && 0 <= z.ArgMax && z.ArgMax < z.Count)
+		}
 	}
 	if spans, err := ReadPyramid(nil, src); err != nil {
 		require.ErrorIs(t, err, record.ErrCorrupt)
 		require.Empty(t, spans)
+	} else {
+		require.LessOrEqual(t, len(spans), spansOf(MaxPoints))
+		for _, p := range spans {
+			require.True(t, 0 <= p.NaN && p.NaN <= PyramidSpan)
+		}
 	}
 	if _, inspectErr := InspectValues(src); inspectErr != nil {
 		require.ErrorIs(t, inspectErr, record.ErrCorrupt)
@@ -63,8 +77,13 @@ func tryClock(t testing.TB, src []byte) error {
 	} else {
 		require.Len(t, times, len(steps)-1)
 	}
-	if _, err := ReadClockZone(src); err != nil {
-		require.ErrorIs(t, err, record.ErrCorrupt)
+	if z, zoneErr := ReadClockZone(src); zoneErr != nil {
+		require.ErrorIs(t, zoneErr, record.ErrCorrupt)
+		require.Error(t, err)
+	} else if err == nil {
+		require.Equal(t, len(times), z.Count)
+		require.Equal(t, z.FirstStep, steps[1])
+		require.Equal(t, z.FirstTime, times[0])
 	}
 	if spans, err := ReadClockPyramid(nil, src); err != nil {
 		require.ErrorIs(t, err, record.ErrCorrupt)

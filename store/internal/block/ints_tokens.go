@@ -24,14 +24,21 @@ type token struct {
 	shift uint64
 }
 
-// tokenTables[m] gives the tokens of m mantissa bits; those that no integer
-// has are zero.
-var tokenTables = func() (tables [maxMantissa + 1][256]token) {
-	for m := range tables {
-		for t := range tables[m] {
-			shift := max(0, t>>m-1)
-			if shift+m < 64 {
-				tables[m][t] = token{uint64(t-shift<<m) << shift, uint64(shift)}
+// noShift is the shift of a token that may not be: no block has as many raw
+// bits, so damage is seen where they are counted, and not for each token.
+const noShift = 1 << 40
+
+// tokenTables[w][m] gives the tokens of m mantissa bits, with w of 0 those of
+// no shift above maxShift. The others have noShift.
+var tokenTables = func() (tables [2][maxMantissa + 1][256]token) {
+	for w, highest := range [...]int{maxShift, 63} {
+		for m := range tables[w] {
+			for t := range tables[w][m] {
+				e := &tables[w][m][t]
+				e.shift = noShift
+				if shift := max(0, t>>m-1); shift <= min(highest, 63-m) {
+					*e = token{uint64(t-shift<<m) << shift, uint64(shift)}
+				}
 			}
 		}
 	}
@@ -117,7 +124,7 @@ func costOf(hist []uint32, m, n int) tokenShape {
 	c := tokenShape{mantissa: m}
 	low, high := -1, 0
 	total := xlog2x(n)
-	table := &tokenTables[m]
+	table := &tokenTables[1][m]
 	for t, count := range hist {
 		if count == 0 {
 			continue
@@ -229,13 +236,14 @@ func (s *decoder) readTokens(r *reader, res []int64) {
 	if !r.ok() {
 		return
 	}
-	table := &tokenTables[form&maxMantissa]
+	table := &tokenTables[form>>6][form&maxMantissa]
 	raw := r.src[r.at:]
+	bits := 8 * uint64(len(raw))
 	var done int
 	var at uint64
 	if form&tokensWide != 0 {
 		done, at = mergeWide(res, tokens, table, low, ref, raw)
-	} else if done, at = mergeTokens(res, tokens, table, low, ref, raw, 0); done < len(res) {
+	} else if done, at = mergeTokens(res, tokens, table, low, ref, raw, 0); done < len(res) && at <= bits {
 		// Less than 8 bytes are left: a copy has room behind them.
 		var padded [24]byte
 		from := at >> 3
@@ -244,8 +252,8 @@ func (s *decoder) readTokens(r *reader, res []int64) {
 		done += more
 		at = from<<3 + end
 	}
-	if done < len(res) {
-		r.fail("raw bits end early")
+	if done < len(res) || at > bits {
+		r.fail("tokens without raw bits")
 		return
 	}
 	r.take(int(at+7) >> 3)

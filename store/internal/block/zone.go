@@ -31,6 +31,11 @@ type Span struct {
 	NaN                   int
 }
 
+// Span returns what z says of all values as if they were a span.
+func (z *Zone) Span() Span {
+	return Span{First: z.First, Last: z.Last, Min: z.Min, Max: z.Max, NaN: z.NaN}
+}
+
 // ZoneOf returns the zone map of values, the same as [ReadZone] gives for
 // their block. That of no values has Count 0.
 func ZoneOf(values []float64) Zone {
