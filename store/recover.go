@@ -108,6 +108,7 @@ type replayer struct {
 	s      *Store
 	number uint64
 	held   map[uint32]*runSeries
+	gone   map[uint32]bool // whether a run was dropped further on
 	points pointsFrame
 }
 
@@ -117,7 +118,7 @@ func (s *Store) replay(number uint64) error {
 		return err
 	}
 	defer r.Close()
-	p := replayer{s: s, number: number, held: map[uint32]*runSeries{}}
+	p := replayer{s: s, number: number, held: map[uint32]*runSeries{}, gone: map[uint32]bool{}}
 	defer func() {
 		for _, x := range p.held {
 			s.series.release(x)
@@ -153,7 +154,27 @@ func (p *replayer) row(key, value []byte) {
 		p.s.series.forgetRun(run)
 		delete(p.held, run)
 	}
+	if key[0] == 'B' {
+		delete(p.gone, binary.BigEndian.Uint32(key[1:]))
+	}
 	p.s.active.Set(string(key), value)
+}
+
+// dropped reports whether points of a run are to be left out: the key space
+// knows that it was dropped, from a checkpoint that took only part of this
+// journal along, and the rows that the points need may be gone.
+func (p *replayer) dropped(run uint32) (gone bool, err error) {
+	if gone, ok := p.gone[run]; ok {
+		return gone, nil
+	}
+	err = p.s.view(func(tx *Tx) error {
+		gone, err = tx.Has(droppedKey(run))
+		return err
+	})
+	if err == nil {
+		p.gone[run] = gone
+	}
+	return gone, err
 }
 
 func (p *replayer) addPoints(payload []byte) error {
@@ -164,7 +185,10 @@ func (p *replayer) addPoints(payload []byte) error {
 	s := p.s
 	x := p.held[f.run]
 	if x == nil {
-		var err error
+		gone, err := p.dropped(f.run)
+		if gone || err != nil {
+			return err
+		}
 		if x, err = s.series.acquire(f.run); err != nil {
 			return err
 		}
