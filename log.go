@@ -29,6 +29,8 @@ type Run struct {
 	db   *DB
 	info RunInfo
 
+	appends sync.RWMutex // held shared by Append; End waits for it
+
 	mu     sync.Mutex
 	series *store.Series // nil when the database is shared
 	sets   []*metricSet
@@ -319,6 +321,8 @@ func (r *Run) Append(ctx context.Context, c Columns) error {
 			return invalid("Timestamp must be a nonnegative long (64-bit integer), not %d", at)
 		}
 	}
+	r.appends.RLock()
+	defer r.appends.RUnlock()
 	set, err := r.columnSet(ctx, c.Names)
 	if err != nil {
 		return err
@@ -327,14 +331,9 @@ func (r *Run) Append(ctx context.Context, c Columns) error {
 	for k, i := range set.order {
 		values[k] = c.Values[i]
 	}
-	return r.append(ctx, set, c.Steps, c.Times, values)
-}
-
-// append logs columns in the order of the set.
-func (r *Run) append(ctx context.Context, set columnSet, steps, times []int64, values [][]float64) error {
 	for _, g := range set.groups {
 		n := g.Width()
-		if err := g.Append(ctx, r.db.opt.Durability, steps, times, values[:n]); err != nil {
+		if err := g.Append(ctx, r.db.opt.Durability, c.Steps, c.Times, values[:n]); err != nil {
 			return err
 		}
 		values = values[n:]
@@ -398,6 +397,8 @@ func (r *Run) End(ctx context.Context, status RunStatus) error {
 	if r == nil {
 		return nil
 	}
+	r.appends.Lock()
+	defer r.appends.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
