@@ -129,18 +129,34 @@ func (db *DB) attach(ctx context.Context, info RunInfo) (*Run, error) {
 	if db.store == nil {
 		return r, nil
 	}
-	var ord uint32
-	err := db.store.View(ctx, func(tx *store.Tx) (err error) {
-		ord, _, err = loadActiveRun(tx, info.ID)
-		return err
-	})
-	if err == nil {
-		r.series, err = db.store.OpenSeries(ctx, ord)
-	}
+	series, err := db.openSeries(ctx, info.ID)
 	if err != nil {
 		return nil, err
 	}
+	r.series = series
 	return r, nil
+}
+
+// openSeries opens the series of an active run.
+func (db *DB) openSeries(ctx context.Context, id string) (*store.Series, error) {
+	var ord uint32
+	find := func(tx *store.Tx) (err error) {
+		ord, _, err = loadActiveRun(tx, id)
+		return err
+	}
+	if err := db.store.View(ctx, find); err != nil {
+		return nil, err
+	}
+	series, err := db.store.OpenSeries(ctx, ord)
+	if err != nil {
+		return nil, err
+	}
+	// From here on it cannot be purged, but it may have been.
+	if err := db.store.View(ctx, find); err != nil {
+		series.Close()
+		return nil, err
+	}
+	return series, nil
 }
 
 func (db *DB) userName() string {

@@ -75,7 +75,7 @@ func (rec *Recorder) Record(ctx context.Context, step int64, values ...float64) 
 	if rec.ended {
 		return rec.run.over()
 	}
-	if n := len(rec.steps); n == recorderPoints || n > 0 && now-rec.times[0] >= recorderAge {
+	if n := len(rec.steps); n == recorderPoints || n > 0 && (now-rec.times[0] >= recorderAge || rec.logged > 0) {
 		if err := rec.flush(ctx); err != nil {
 			return err
 		}

@@ -97,16 +97,6 @@ func (s *Store) Reclaim(ctx context.Context) (int64, error) {
 	return max(0, before.Tables-after.Tables), err
 }
 
-// Dropping reports whether [Store.DropRun] is at work on a run. What it is told
-// in an [Store.Update] holds until the end of that.
-func (tx *Tx) Dropping(run uint32) bool {
-	t := &tx.s.series
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r := t.runs[run]
-	return r != nil && r.seized
-}
-
 // forgetRun drops a run from memory while a journal is read that deletes it.
 func (t *seriesTable) forgetRun(run uint32) {
 	t.mu.Lock()
