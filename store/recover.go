@@ -63,12 +63,18 @@ func (s *Store) recover(m *mark) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range numbers {
+	for i, n := range numbers {
 		if n <= at { // the checkpoint was done; only its clean-up was not
 			continue
 		}
 		if n != s.number+1 {
 			return &DataLossError{What: "journals", Want: s.number + 1, Have: n}
+		}
+		last := false
+		if s.copying {
+			if last, err = s.lastOfCopy(numbers[i+1:], m); err != nil {
+				return err
+			}
 		}
 		if err := s.replay(n); err != nil {
 			if errors.Is(err, ErrCorrupt) && n > m.journal {
@@ -77,12 +83,36 @@ func (s *Store) recover(m *mark) error {
 			}
 			return err
 		}
-		s.number = n
+		if s.number = n; last {
+			s.number = max(n, m.journal)
+			break
+		}
 	}
 	if s.number < m.journal {
 		return &DataLossError{What: "journals", Want: m.journal, Have: s.number}
 	}
 	return nil
+}
+
+// lastOfCopy reports whether a private copy ends before the later journals.
+// While one is read, its writer may go on and then to the next, which is linked
+// too: only if that one is begun before this one is read, this one is whole.
+func (s *Store) lastOfCopy(later []uint64, m *mark) (bool, error) {
+	for _, n := range later {
+		r, err := journal.OpenReader(journalPath(s.dir, n))
+		if errors.Is(err, ErrCorrupt) && n > m.journal {
+			continue // it is being made
+		}
+		if err != nil {
+			return false, err
+		}
+		_, err = r.Next()
+		_ = r.Close()
+		if !errors.Is(err, io.EOF) {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // checkpointed returns the number of the last checkpoint in the key space.
