@@ -57,6 +57,11 @@ func (s *Store) Reclaim(ctx context.Context) (int64, error) {
 	if err := s.checkpoint(ctx); err != nil {
 		return 0, err
 	}
+	s.reads.enter() // the key space must not be closed under this
+	defer s.reads.leave()
+	if s.closed.Load() {
+		return 0, ErrClosed
+	}
 	var keys, prefixes [][]byte
 	err := s.engine.View(func(r kv.Reader) error {
 		lo := tuple.Key('B')
