@@ -166,6 +166,7 @@ func TestPurgeAndRestore(t *testing.T) {
 	require.Len(t, files, 1, "its files too")
 
 	require.NoError(t, db.store.DropRun(ctx, found[1].ord, func() error {
+		require.NoError(t, db.store.Update(ctx, Synced, found[1].claim))
 		require.ErrorIs(t, db.RestoreRun(ctx, gone.ID()), ErrConflict)
 		return nil
 	}, found[1].drop))
@@ -271,9 +272,9 @@ func TestTortureKillWhilePurging(t *testing.T) {
 	t.Logf("%d kills, %d runs kept, %d points", cycles, len(kept), sp.Points)
 }
 
-// TestPurgeAndRestore: a run whose artifacts may be gone does not come back,
-// and the next purge goes on with it.
-func TestPurgeAndRestore(t *testing.T) {
+// TestPurgeGoesOnAfterACrash: a run whose artifacts may be gone does not come
+// back, and the next purge goes on with it.
+func TestPurgeGoesOnAfterACrash(t *testing.T) {
 	db, err := Open(t.TempDir(), small())
 	require.NoError(t, err)
 	defer db.Close()
