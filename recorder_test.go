@@ -227,13 +227,15 @@ func TestRecorderLogsNothingTwice(t *testing.T) {
 	good := rec.set.groups[1]
 	rec.set.groups = []pointGroup{rec.set.groups[0], full{good}}
 	require.ErrorIs(t, rec.Flush(ctx), ErrNoSpace)
+	require.ErrorIs(t, rec.Record(ctx, 2, values...), ErrNoSpace, "it comes behind what is logged by halves")
 	rec.set.groups[1] = good
+	require.NoError(t, rec.Record(ctx, 3, values...))
 	require.NoError(t, run.End(ctx, Finished))
 	sums, err := db.Metrics(ctx, run.ID())
 	require.NoError(t, err)
 	require.Len(t, sums, len(names))
 	for _, m := range sums {
-		require.EqualValues(t, 1, m.Count, m.Metric)
+		require.EqualValues(t, 2, m.Count, m.Metric)
 	}
 }
 
