@@ -51,15 +51,7 @@ func (db *DB) LogBatch(ctx context.Context, run string, b Batch) error {
 	if db.store == nil {
 		return db.leaveBatch(ctx, o, rows)
 	}
-	var ord uint32
-	err = db.store.View(ctx, func(tx *store.Tx) (err error) {
-		ord, _, err = loadActiveRun(tx, run)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	series, err := db.store.OpenSeries(ctx, ord)
+	series, err := db.openSeries(ctx, run)
 	if err != nil {
 		return err
 	}

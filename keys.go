@@ -47,7 +47,7 @@ type runRow struct {
 	Experiment uint32
 	Name       string
 	User       string
-	Status     uint8 // a RunStatus, or runPurged
+	Status     uint8 // a RunStatus, with runPurging or not, or runPurged
 	Start, End int64
 	Deleted    bool
 	DeletedAt  int64
@@ -59,6 +59,13 @@ type runRow struct {
 // runPurged is the status of a run of which nothing else is left, so that its
 // id and its ordinal are not used again.
 const runPurged = 255
+
+// runPurging is added to the status of a deleted run whose artifacts may be gone
+// already, so that it is not restored.
+const runPurging = 128
+
+func (r *runRow) status() RunStatus { return RunStatus(r.Status &^ runPurging) }
+func (r *runRow) purging() bool     { return r.Status&runPurging != 0 }
 
 type valueRow struct{ Value string }
 

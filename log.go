@@ -29,6 +29,8 @@ type Run struct {
 	db   *DB
 	info RunInfo
 
+	appends sync.RWMutex // held shared by Append; End waits for it
+
 	mu     sync.Mutex
 	series *store.Series // nil when the database is shared
 	sets   []*metricSet
@@ -127,18 +129,34 @@ func (db *DB) attach(ctx context.Context, info RunInfo) (*Run, error) {
 	if db.store == nil {
 		return r, nil
 	}
-	var ord uint32
-	err := db.store.View(ctx, func(tx *store.Tx) (err error) {
-		ord, _, err = loadActiveRun(tx, info.ID)
-		return err
-	})
-	if err == nil {
-		r.series, err = db.store.OpenSeries(ctx, ord)
-	}
+	series, err := db.openSeries(ctx, info.ID)
 	if err != nil {
 		return nil, err
 	}
+	r.series = series
 	return r, nil
+}
+
+// openSeries opens the series of an active run.
+func (db *DB) openSeries(ctx context.Context, id string) (*store.Series, error) {
+	var ord uint32
+	find := func(tx *store.Tx) (err error) {
+		ord, _, err = loadActiveRun(tx, id)
+		return err
+	}
+	if err := db.store.View(ctx, find); err != nil {
+		return nil, err
+	}
+	series, err := db.store.OpenSeries(ctx, ord)
+	if err != nil {
+		return nil, err
+	}
+	// From here on it cannot be purged, but it may have been.
+	if err := db.store.View(ctx, find); err != nil {
+		series.Close()
+		return nil, err
+	}
+	return series, nil
 }
 
 func (db *DB) userName() string {
@@ -319,6 +337,8 @@ func (r *Run) Append(ctx context.Context, c Columns) error {
 			return invalid("Timestamp must be a nonnegative long (64-bit integer), not %d", at)
 		}
 	}
+	r.appends.RLock()
+	defer r.appends.RUnlock()
 	set, err := r.columnSet(ctx, c.Names)
 	if err != nil {
 		return err
@@ -327,14 +347,9 @@ func (r *Run) Append(ctx context.Context, c Columns) error {
 	for k, i := range set.order {
 		values[k] = c.Values[i]
 	}
-	return r.append(ctx, set, c.Steps, c.Times, values)
-}
-
-// append logs columns in the order of the set.
-func (r *Run) append(ctx context.Context, set columnSet, steps, times []int64, values [][]float64) error {
 	for _, g := range set.groups {
 		n := g.Width()
-		if err := g.Append(ctx, r.db.opt.Durability, steps, times, values[:n]); err != nil {
+		if err := g.Append(ctx, r.db.opt.Durability, c.Steps, c.Times, values[:n]); err != nil {
 			return err
 		}
 		values = values[n:]
@@ -398,6 +413,8 @@ func (r *Run) End(ctx context.Context, status RunStatus) error {
 	if r == nil {
 		return nil
 	}
+	r.appends.Lock()
+	defer r.appends.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {

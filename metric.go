@@ -53,11 +53,13 @@ func (db *DB) Points(ctx context.Context, run, metric string) iter.Seq2[PointCol
 	}
 }
 
-// PointsIn is [DB.Points] for the points in r of several curves, all as they
-// are at one moment. The points of one curve come in order, those of different
-// curves in turns. Blocks of points outside r are not decoded, and what curves
-// share, as metrics that are logged together share their steps and times, is
-// decoded once. [ErrNotFound] for a run, [ErrInvalid] for an empty r.
+// PointsIn is [DB.Points] for the points in r of several curves. All that was
+// logged before the call is there; of what is logged meanwhile, metrics that
+// are logged together have the same points. The points of one curve come in
+// order, those of different curves in turns. Blocks of points outside r are not
+// decoded, and what curves share, as metrics that are logged together share
+// their steps and times, is decoded once. [ErrNotFound] for a run, [ErrInvalid]
+// for an empty r.
 func (db *DB) PointsIn(ctx context.Context, curves []Curve, r PointRange) iter.Seq2[CurveColumns, error] {
 	return func(yield func(CurveColumns, error) bool) {
 		err := db.readCurves(ctx, curves, func(s *store.Store, of []store.Curve) error {
@@ -132,7 +134,7 @@ func (db *DB) Downsample(ctx context.Context, run, metric string, r PointRange, 
 	return found[0], nil
 }
 
-// DownsampleAll sums up each curve for a chart, all as they are at one moment.
+// DownsampleAll sums up each curve for a chart, as [DB.PointsIn] sees them.
 // The steps in r that the curves have among them are divided into buckets
 // ranges of one width, and a bucket has the points of one range. Where points
 // are many, 128 or more to a range, some that were stored together may go to

@@ -36,8 +36,9 @@ type PurgeReport struct {
 // ids are not used again. What other rows say of them, such as the run a model
 // version came from, stays. It fails with [ErrLocked] when the database is
 // shared, [ErrNotFound] for an id that is not there and [ErrConflict] for a run
-// that was not deleted; then nothing is removed. After a crash or another error
-// a second call goes on.
+// that was not deleted; then nothing is removed. A run that it has begun with
+// cannot be restored any more. After a crash or another error a second call
+// goes on.
 func (db *DB) Purge(ctx context.Context, opt *PurgeOptions) (*PurgeReport, error) {
 	if db.opt.ReadOnly {
 		return nil, ErrReadOnly
@@ -138,9 +139,10 @@ func (db *DB) purgeRun(ctx context.Context, d *deletedRun, dry bool, r *PurgeRep
 		return err
 	}
 	artifacts := func() error {
-		// From here on nobody can restore the run; somebody may have before.
-		if err := db.store.Update(ctx, Synced, d.stillDeleted); err != nil {
-			return err
+		if !dry {
+			if err := db.store.Update(ctx, Synced, d.claim); err != nil {
+				return err
+			}
 		}
 		files, bytes, err := db.purgeArtifacts(ctx, &d.info, dry)
 		r.Artifacts, r.ArtifactBytes = r.Artifacts+files, r.ArtifactBytes+bytes
@@ -165,12 +167,17 @@ func (db *DB) purgeRun(ctx context.Context, d *deletedRun, dry bool, r *PurgeRep
 	return nil
 }
 
-func (d *deletedRun) stillDeleted(tx *store.Tx) error {
+// claim keeps a run from being restored while its artifacts go.
+func (d *deletedRun) claim(tx *store.Tx) error {
 	_, row, err := loadRun(tx, d.info.ID)
-	if err == nil && !row.Deleted {
-		err = store.Errorf(ErrConflict, "run %s was restored", d.info.ID)
+	if err != nil || row.purging() {
+		return err
 	}
-	return err
+	if !row.Deleted {
+		return store.Errorf(ErrConflict, "run %s was restored", d.info.ID)
+	}
+	row.Status |= runPurging
+	return tx.Save(runKey(d.ord), 1, row)
 }
 
 // drop deletes the rows of a run that are not its series.

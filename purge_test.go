@@ -166,6 +166,7 @@ func TestPurgeAndRestore(t *testing.T) {
 	require.Len(t, files, 1, "its files too")
 
 	require.NoError(t, db.store.DropRun(ctx, found[1].ord, func() error {
+		require.NoError(t, db.store.Update(ctx, Synced, found[1].claim))
 		require.ErrorIs(t, db.RestoreRun(ctx, gone.ID()), ErrConflict)
 		return nil
 	}, found[1].drop))
@@ -269,4 +270,29 @@ func TestTortureKillWhilePurging(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, runs.Points, sp.Points, "no point of a purged run is left")
 	t.Logf("%d kills, %d runs kept, %d points", cycles, len(kept), sp.Points)
+}
+
+// TestPurgeGoesOnAfterACrash: a run whose artifacts may be gone does not come
+// back, and the next purge goes on with it.
+func TestPurgeGoesOnAfterACrash(t *testing.T) {
+	db, err := Open(t.TempDir(), small())
+	require.NoError(t, err)
+	defer db.Close()
+	run := deletedRunWith(t, db, 10)
+	found, err := db.purgeable(ctx, &PurgeOptions{})
+	require.NoError(t, err)
+	require.NoError(t, db.RestoreRun(ctx, run.ID()))
+	require.ErrorIs(t, db.store.Update(ctx, Synced, found[0].claim), ErrConflict, "it was restored first")
+	require.NoError(t, db.DeleteRun(ctx, run.ID()))
+
+	require.NoError(t, db.store.Update(ctx, Synced, found[0].claim)) // and then a crash
+	require.ErrorIs(t, db.RestoreRun(ctx, run.ID()), ErrConflict)
+	require.NoError(t, db.DeleteExperiment(ctx, run.Info().ExperimentID))
+	require.NoError(t, db.RestoreExperiment(ctx, run.Info().ExperimentID))
+	_, err = db.ResumeRun(ctx, run.ID())
+	require.ErrorIs(t, err, ErrInvalid, "it is still deleted")
+	r, err := db.Purge(ctx, &PurgeOptions{Runs: []string{run.ID(), run.ID()}})
+	require.NoError(t, err)
+	require.Equal(t, []string{run.ID()}, r.Runs)
+	require.EqualValues(t, 1, r.Artifacts)
 }

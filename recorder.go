@@ -26,6 +26,7 @@ type Recorder struct {
 	steps  []int64
 	times  []int64
 	values [][]float64 // in the order of set
+	logged int         // groups of set that an unfinished flush has logged to
 }
 
 // Recorder returns a recorder of metrics, which are named once. It is valid
@@ -74,7 +75,7 @@ func (rec *Recorder) Record(ctx context.Context, step int64, values ...float64) 
 	if rec.ended {
 		return rec.run.over()
 	}
-	if n := len(rec.steps); n == recorderPoints || n > 0 && now-rec.times[0] >= recorderAge {
+	if n := len(rec.steps); n == recorderPoints || n > 0 && (now-rec.times[0] >= recorderAge || rec.logged > 0) {
 		if err := rec.flush(ctx); err != nil {
 			return err
 		}
@@ -120,9 +121,18 @@ func (rec *Recorder) flush(ctx context.Context) error {
 	if len(rec.steps) == 0 {
 		return nil
 	}
-	if err := rec.run.append(ctx, rec.set, rec.steps, rec.times, rec.values); err != nil {
-		return err
+	values := rec.values
+	for i, g := range rec.set.groups {
+		n := g.Width()
+		if i >= rec.logged { // or they would be logged twice
+			if err := g.Append(ctx, rec.run.db.opt.Durability, rec.steps, rec.times, values[:n]); err != nil {
+				return err
+			}
+			rec.logged++
+		}
+		values = values[n:]
 	}
+	rec.logged = 0
 	rec.steps, rec.times = rec.steps[:0], rec.times[:0]
 	for i := range rec.values {
 		rec.values[i] = rec.values[i][:0]

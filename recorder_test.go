@@ -2,11 +2,15 @@ package runstone
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/runstonedb/runstone/store"
 )
 
 func TestRecorder(t *testing.T) {
@@ -148,4 +152,96 @@ func BenchmarkRecorder(b *testing.B) {
 		step++
 	}
 	require.NoError(b, rec.Flush(ctx))
+}
+
+// TestNothingIsLoggedPastTheEnd: what a call takes is there for good, however
+// the run's end and checkpoints fall.
+func TestNothingIsLoggedPastTheEnd(t *testing.T) {
+	dir := t.TempDir()
+	db, err := Open(dir, small())
+	require.NoError(t, err)
+	run, err := db.StartRun(ctx, "tight", nil)
+	require.NoError(t, err)
+	rec, err := run.Recorder(ctx, "recorded")
+	require.NoError(t, err)
+	var recorded, appended atomic.Int64
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for {
+				if err := rec.Record(ctx, 1, 1); err != nil {
+					require.ErrorIs(t, err, ErrConflict)
+					return
+				}
+				recorded.Add(1)
+			}
+		})
+		wg.Go(func() {
+			for {
+				err := run.Append(ctx, Columns{Names: []string{"appended"}, Steps: []int64{1}, Values: [][]float64{{1}}})
+				if err != nil {
+					require.ErrorIs(t, err, ErrConflict)
+					return
+				}
+				appended.Add(1)
+			}
+		})
+	}
+	for range 3 {
+		require.NoError(t, db.store.Checkpoint(ctx))
+	}
+	require.NoError(t, run.End(ctx, Finished))
+	require.NoError(t, db.store.Checkpoint(ctx))
+	wg.Wait()
+	require.ErrorIs(t, rec.Record(ctx, 1, 1), ErrConflict)
+	require.NoError(t, db.Close())
+	db, err = Open(dir, small())
+	require.NoError(t, err)
+	defer db.Close()
+	for name, want := range map[string]int64{"recorded": recorded.Load(), "appended": appended.Load()} {
+		n := int64(0)
+		for c, err := range db.Points(ctx, run.ID(), name) {
+			require.NoError(t, err)
+			n += int64(len(c.Steps))
+		}
+		require.Equal(t, want, n, name)
+	}
+}
+
+// TestRecorderLogsNothingTwice: of more metrics than a group takes, some may be
+// logged before an error.
+func TestRecorderLogsNothingTwice(t *testing.T) {
+	db, err := Open(t.TempDir(), small())
+	require.NoError(t, err)
+	defer db.Close()
+	run, err := db.StartRun(ctx, "tight", nil)
+	require.NoError(t, err)
+	names, values := make([]string, store.MaxGroup+1), make([]float64, store.MaxGroup+1)
+	for i := range names {
+		names[i] = fmt.Sprintf("m%04d", i)
+	}
+	rec, err := run.Recorder(ctx, names...)
+	require.NoError(t, err)
+	require.Len(t, rec.set.groups, 2)
+	require.NoError(t, rec.Record(ctx, 1, values...))
+	good := rec.set.groups[1]
+	rec.set.groups = []pointGroup{rec.set.groups[0], full{good}}
+	require.ErrorIs(t, rec.Flush(ctx), ErrNoSpace)
+	require.ErrorIs(t, rec.Record(ctx, 2, values...), ErrNoSpace, "it comes behind what is logged by halves")
+	rec.set.groups[1] = good
+	require.NoError(t, rec.Record(ctx, 3, values...))
+	require.NoError(t, run.End(ctx, Finished))
+	sums, err := db.Metrics(ctx, run.ID())
+	require.NoError(t, err)
+	require.Len(t, sums, len(names))
+	for _, m := range sums {
+		require.EqualValues(t, 2, m.Count, m.Metric)
+	}
+}
+
+// full is a group that takes nothing.
+type full struct{ pointGroup }
+
+func (full) Append(context.Context, Durability, []int64, []int64, [][]float64) error {
+	return ErrNoSpace
 }

@@ -370,7 +370,8 @@ func (db *DB) DeleteRun(ctx context.Context, id string) error {
 	return db.do(ctx, Synced, &runLife{ID: id, Deleted: true, At: db.now()})
 }
 
-// RestoreRun undoes DeleteRun.
+// RestoreRun undoes DeleteRun. [ErrConflict] when [DB.Purge] has begun with the
+// run.
 func (db *DB) RestoreRun(ctx context.Context, id string) error {
 	return db.do(ctx, Synced, &runLife{ID: id, At: db.now()})
 }
@@ -388,8 +389,8 @@ func (o *runLife) apply(tx *store.Tx) error {
 	if err != nil || row.Deleted == o.Deleted {
 		return err
 	}
-	if tx.Dropping(run) {
-		return store.Errorf(ErrConflict, "run %s is being deleted for good", o.ID)
+	if row.purging() {
+		return store.Errorf(ErrConflict, "run %s is being removed for good", o.ID)
 	}
 	row.setDeleted(o.Deleted, o.At)
 	return tx.Save(runKey(run), 1, row)
@@ -412,10 +413,7 @@ func (o *experimentLife) applyToRuns(tx *store.Tx, exp uint32) error {
 		if err := tx.Load(runKey(run), 1, &row); err != nil {
 			return present(err, "run", fmt.Sprint(run))
 		}
-		if row.Deleted == o.Deleted || !o.Deleted && !row.WithExperiment {
-			continue
-		}
-		if tx.Dropping(run) { // its deletion goes on
+		if row.Deleted == o.Deleted || !o.Deleted && (!row.WithExperiment || row.purging()) {
 			continue
 		}
 		row.setDeleted(o.Deleted, o.At)

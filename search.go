@@ -354,7 +354,7 @@ func (r *searchRow) attribute(key string) query.Value {
 	case "run_name":
 		return query.Str(r.row.Name)
 	case "status":
-		return query.Str(RunStatus(r.row.Status).String())
+		return query.Str(r.row.status().String())
 	case "artifact_uri":
 		return query.Str(runArtifactURI(r.location, r.id))
 	case "user_id":

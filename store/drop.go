@@ -57,6 +57,11 @@ func (s *Store) Reclaim(ctx context.Context) (int64, error) {
 	if err := s.checkpoint(ctx); err != nil {
 		return 0, err
 	}
+	s.reads.enter() // the key space must not be closed under this
+	defer s.reads.leave()
+	if s.closed.Load() {
+		return 0, ErrClosed
+	}
 	var keys, prefixes [][]byte
 	err := s.engine.View(func(r kv.Reader) error {
 		lo := tuple.Key('B')
@@ -95,16 +100,6 @@ func (s *Store) Reclaim(ctx context.Context) (int64, error) {
 	}
 	after, err := s.engine.Stats()
 	return max(0, before.Tables-after.Tables), err
-}
-
-// Dropping reports whether [Store.DropRun] is at work on a run. What it is told
-// in an [Store.Update] holds until the end of that.
-func (tx *Tx) Dropping(run uint32) bool {
-	t := &tx.s.series
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r := t.runs[run]
-	return r != nil && r.seized
 }
 
 // forgetRun drops a run from memory while a journal is read that deletes it.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -143,4 +144,86 @@ func TestDropRunRefuses(t *testing.T) {
 		return nil
 	}, func(*Tx) error { return nil }))
 	require.Zero(t, points(t, s, 1))
+}
+
+// TestDropRunCrashInsideCheckpoint: the checkpoint that takes a run's rows away
+// stops half-way, with points of the run in the journal before them.
+func TestDropRunCrashInsideCheckpoint(t *testing.T) {
+	for _, reclaim := range []bool{false, true} {
+		dir := t.TempDir()
+		opt := testOptions()
+		opt.BlockPoints = 100
+		s := open(t, dir, opt)
+		fill(t, s, 1, 250)
+		fill(t, s, 2, 250)
+		require.NoError(t, s.Checkpoint(ctx))
+		fill(t, s, 1, 130)
+		require.NoError(t, s.DropRun(ctx, 1, nothing, func(*Tx) error { return nil }))
+		next, err := s.createJournal(s.number + 1)
+		require.NoError(t, err)
+		c, err := s.cut(next)
+		require.NoError(t, err)
+		require.NoError(t, s.sealer.wait(c.blocks))
+		require.NoError(t, s.writeTails(c))
+		require.NoError(t, s.writeRows(c))
+		if reclaim {
+			require.NoError(t, s.engine.Drop(groupPrefix('b', 1), groupPrefix('t', 1), groupPrefix('g', 1)))
+		}
+		ro := open(t, dir, &Options{ReadOnly: true, BlockPoints: 100})
+		require.Zero(t, points(t, ro, 1))
+		require.NoError(t, ro.Close())
+		s.kill(t)
+		s = open(t, dir, opt)
+		require.Zero(t, points(t, s, 1))
+		require.Equal(t, 250, points(t, s, 2))
+		_, err = s.Reclaim(ctx)
+		require.NoError(t, err)
+		r, err := s.Verify(ctx, func(p Problem) { t.Errorf("%s: %v", p.Where, p.Err) })
+		require.NoError(t, err)
+		require.Zero(t, r.Problems)
+		require.NoError(t, s.Close())
+	}
+}
+
+// TestCloseWhileReclaiming: the key space is not closed under what gives space
+// back, nor under a read that has not taken its view yet.
+func TestCloseWhileReclaiming(t *testing.T) {
+	for range 8 {
+		dir := t.TempDir()
+		opt := testOptions()
+		opt.BlockPoints = 100
+		s := open(t, dir, opt)
+		for run := range uint32(4) {
+			fill(t, s, run, 5050)
+		}
+		require.NoError(t, s.Checkpoint(ctx))
+		require.NoError(t, s.DropRun(ctx, 1, nothing, func(*Tx) error { return nil }))
+		var wg sync.WaitGroup
+		allowed := func(err error) {
+			if err != nil {
+				require.ErrorIs(t, err, ErrClosed)
+			}
+		}
+		wg.Go(func() {
+			_, err := s.Reclaim(ctx)
+			allowed(err)
+		})
+		wg.Go(func() {
+			x, err := s.OpenSeries(ctx, 2)
+			allowed(err)
+			for err == nil {
+				_, err = s.Aggregates(ctx, []Curve{{2, "a"}}, AllPoints())
+			}
+			allowed(err)
+			if x != nil {
+				x.Close()
+			}
+		})
+		require.NoError(t, s.Close())
+		wg.Wait()
+		s = open(t, dir, opt)
+		require.Zero(t, points(t, s, 1))
+		require.Equal(t, 5050, points(t, s, 2))
+		require.NoError(t, s.Close())
+	}
 }

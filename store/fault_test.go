@@ -248,3 +248,29 @@ func TestReadOnlyChangesNothing(t *testing.T) {
 	require.NoError(t, ro.Close())
 	require.Equal(t, before, tree())
 }
+
+// TestCopyEndsWhereItsJournalDid: a private copy whose writer is about to go to
+// the next journal does not read that one behind half of this one.
+func TestCopyEndsWhereItsJournalDid(t *testing.T) {
+	dir, tmp := t.TempDir(), t.TempDir()
+	s := open(t, dir, nil)
+	save(t, s, 1, "a")
+	next, err := s.createJournal(s.number + 1)
+	require.NoError(t, err)
+	require.NoError(t, copyDatabase(dir, tmp))
+	m, err := readMark(tmp)
+	require.NoError(t, err)
+	require.Equal(t, next.Header.Number, m.journal)
+	c := newStore(tmp, &Options{ReadOnly: true})
+	last, err := c.lastOfCopy([]uint64{m.journal}, &m)
+	require.NoError(t, err)
+	require.True(t, last)
+	save(t, s, 2, "b") // may come behind what the copy has read
+	s.unfinished, err = s.cut(next)
+	require.NoError(t, err)
+	save(t, s, 3, "c")
+	last, err = c.lastOfCopy([]uint64{m.journal}, &m)
+	require.NoError(t, err)
+	require.False(t, last, "nothing comes behind the journal any more")
+	require.NoError(t, s.Close())
+}

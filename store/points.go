@@ -36,10 +36,11 @@ func (s *Store) Points(ctx context.Context, run uint32, metric string, r Range) 
 	}
 }
 
-// PointsOf is Points for several curves, all as they are at one moment. The
-// points of one curve come in order; those of different curves come in turns,
-// so that curves which share their clock have it decoded once. ErrInvalid when
-// r is empty.
+// PointsOf is Points for several curves. All that was logged before the call is
+// there; of what is logged meanwhile, series of one group have the same points.
+// The points of one curve come in order; those of different curves come in
+// turns, so that curves which share their clock have it decoded once.
+// ErrInvalid when r is empty.
 func (s *Store) PointsOf(ctx context.Context, curves []Curve, r Range) iter.Seq2[CurveColumns, error] {
 	return func(yield func(CurveColumns, error) bool) {
 		err := r.check()

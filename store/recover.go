@@ -63,12 +63,18 @@ func (s *Store) recover(m *mark) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range numbers {
+	for i, n := range numbers {
 		if n <= at { // the checkpoint was done; only its clean-up was not
 			continue
 		}
 		if n != s.number+1 {
 			return &DataLossError{What: "journals", Want: s.number + 1, Have: n}
+		}
+		last := false
+		if s.copying {
+			if last, err = s.lastOfCopy(numbers[i+1:], m); err != nil {
+				return err
+			}
 		}
 		if err := s.replay(n); err != nil {
 			if errors.Is(err, ErrCorrupt) && n > m.journal {
@@ -77,12 +83,36 @@ func (s *Store) recover(m *mark) error {
 			}
 			return err
 		}
-		s.number = n
+		if s.number = n; last {
+			s.number = max(n, m.journal)
+			break
+		}
 	}
 	if s.number < m.journal {
 		return &DataLossError{What: "journals", Want: m.journal, Have: s.number}
 	}
 	return nil
+}
+
+// lastOfCopy reports whether a private copy ends before the later journals.
+// While one is read, its writer may go on and then to the next, which is linked
+// too: only if that one is begun before this one is read, this one is whole.
+func (s *Store) lastOfCopy(later []uint64, m *mark) (bool, error) {
+	for _, n := range later {
+		r, err := journal.OpenReader(journalPath(s.dir, n))
+		if errors.Is(err, ErrCorrupt) && n > m.journal {
+			continue // it is being made
+		}
+		if err != nil {
+			return false, err
+		}
+		_, err = r.Next()
+		_ = r.Close()
+		if !errors.Is(err, io.EOF) {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // checkpointed returns the number of the last checkpoint in the key space.
@@ -108,6 +138,7 @@ type replayer struct {
 	s      *Store
 	number uint64
 	held   map[uint32]*runSeries
+	gone   map[uint32]bool // whether a run was dropped further on
 	points pointsFrame
 }
 
@@ -117,7 +148,7 @@ func (s *Store) replay(number uint64) error {
 		return err
 	}
 	defer r.Close()
-	p := replayer{s: s, number: number, held: map[uint32]*runSeries{}}
+	p := replayer{s: s, number: number, held: map[uint32]*runSeries{}, gone: map[uint32]bool{}}
 	defer func() {
 		for _, x := range p.held {
 			s.series.release(x)
@@ -153,7 +184,27 @@ func (p *replayer) row(key, value []byte) {
 		p.s.series.forgetRun(run)
 		delete(p.held, run)
 	}
+	if key[0] == 'B' {
+		delete(p.gone, binary.BigEndian.Uint32(key[1:]))
+	}
 	p.s.active.Set(string(key), value)
+}
+
+// dropped reports whether points of a run are to be left out: the key space
+// knows that it was dropped, from a checkpoint that took only part of this
+// journal along, and the rows that the points need may be gone.
+func (p *replayer) dropped(run uint32) (gone bool, err error) {
+	if gone, ok := p.gone[run]; ok {
+		return gone, nil
+	}
+	err = p.s.view(func(tx *Tx) error {
+		gone, err = tx.Has(droppedKey(run))
+		return err
+	})
+	if err == nil {
+		p.gone[run] = gone
+	}
+	return gone, err
 }
 
 func (p *replayer) addPoints(payload []byte) error {
@@ -164,7 +215,10 @@ func (p *replayer) addPoints(payload []byte) error {
 	s := p.s
 	x := p.held[f.run]
 	if x == nil {
-		var err error
+		gone, err := p.dropped(f.run)
+		if gone || err != nil {
+			return err
+		}
 		if x, err = s.series.acquire(f.run); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -14,7 +15,8 @@ type Curve struct {
 	Metric string
 }
 
-// snapshot is what a read sees of some curves: all of them at one moment.
+// snapshot is what a read sees of some curves: all that was logged before it,
+// and of each group what it had at one moment since.
 type snapshot struct {
 	ctx   context.Context
 	s     *Store
@@ -50,6 +52,8 @@ func (s *Store) snap(ctx context.Context, curves []Curve, fn func(*snapshot) err
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	s.reads.enter() // tails may be read before the view is taken
+	defer s.reads.leave()
 	if s.closed.Load() {
 		return ErrClosed
 	}
@@ -153,7 +157,7 @@ func newWanted(s *Store, curves []Curve) *wanted {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return int(int64(curves[a].Run) - int64(curves[b].Run)) })
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(curves[a].Run, curves[b].Run) })
 	for at := 0; at < len(order); {
 		end := at + 1
 		for end < len(order) && curves[order[end]].Run == curves[order[at]].Run {

@@ -364,14 +364,24 @@ func (t *tailer) checkNames(names []SeriesName) error {
 // resolve finds the groups that an inbox's series go to.
 func (t *tailer) resolve(ctx context.Context, x *inboxSeries) error {
 	var run uint32
-	err := t.s.view(func(tx *Tx) (err error) {
-		run, err = t.s.opt.Run(tx, x.run)
+	find := func(tx *Tx) (err error) {
+		if run, err = t.s.opt.Run(tx, x.run); err != nil {
+			err = fmt.Errorf("points of run %s: %w", x.run, err)
+		}
 		return err
-	})
-	if err != nil {
-		return fmt.Errorf("points of run %s: %w", x.run, err)
 	}
-	if x.handle, err = t.s.OpenSeries(ctx, run); err != nil {
+	err := t.s.view(find)
+	if err != nil {
+		return err
+	}
+	if x.handle == nil {
+		if x.handle, err = t.s.OpenSeries(ctx, run); err != nil {
+			return err
+		}
+	}
+	if err := t.s.view(find); err != nil { // it may have been dropped before it was opened
+		x.handle.Close()
+		x.handle = nil
 		return err
 	}
 	x.groups, err = x.handle.Groups(ctx, x.names)
