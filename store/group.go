@@ -220,7 +220,7 @@ const minShort = 64
 
 // few is the number of points up to which a head is not taken for the
 // beginning of a block.
-const few = 64
+const few = 256
 
 // memory returns the bytes that the columns take.
 func (c *columns) memory() int64 { return int64(cap(c.steps)) * int64(len(c.values)+2) * 8 }
@@ -241,6 +241,21 @@ func (c *columns) reserve(n, limit int) {
 	for i, v := range c.values {
 		c.values[i] = append(make([]float64, 0, room), v...)
 	}
+}
+
+// trim gives back the room of a short head that nobody is adding to.
+func (g *group) trim() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if n := g.head.len(); n > few || n == cap(g.head.steps) {
+		return
+	}
+	before := g.head.memory()
+	g.head.steps, g.head.times = slices.Clone(g.head.steps), slices.Clone(g.head.times)
+	for i, v := range g.head.values {
+		g.head.values[i] = slices.Clone(v)
+	}
+	g.s.heads.Add(g.head.memory() - before)
 }
 
 // seal hands the head to the sealer and starts a new one. Called with mu held.

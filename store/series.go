@@ -121,8 +121,13 @@ func (t *seriesTable) acquire(run uint32) (*runSeries, error) {
 func (t *seriesTable) release(r *runSeries) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r.users--
+	if r.users--; r.users > 0 {
+		return
+	}
 	t.evict(r)
+	for _, g := range r.groups {
+		g.trim()
+	}
 }
 
 // evict forgets a run that nobody uses and that is wholly in the key space.

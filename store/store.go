@@ -56,7 +56,7 @@ type Options struct {
 	// is 32 MiB.
 	CheckpointBytes int64
 	// HeadBytes bounds the memory of points that are not in a block yet; 0 is
-	// 128 MiB. Above it blocks become shorter, down to 64 points.
+	// 64 MiB. Above it blocks become shorter, down to 64 points.
 	HeadBytes int64
 	// InboxInterval is how often the holder looks for changes of other
 	// processes; 0 is 200 ms, negative only at open.
@@ -86,7 +86,7 @@ func (o *Options) headBytes() int64 {
 	if o.HeadBytes > 0 {
 		return o.HeadBytes
 	}
-	return 128 << 20
+	return 64 << 20
 }
 
 func (o *Options) inboxInterval() time.Duration {
