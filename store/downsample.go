@@ -238,46 +238,63 @@ func (k *Bucket) merge(n int, at *block.ClockSpan, of *block.Span) {
 	}
 }
 
-// add adds points to buckets one by one, those outside r left out.
+// add adds points to buckets, those outside r left out. inside says that there
+// are none.
 func (g grid) add(into []Bucket, r Range, inside bool, c Columns) {
-	var k *Bucket
-	low, high := int64(1), int64(0) // steps of k
-	for i, step := range c.Steps {
+	for i := 0; i < len(c.Steps); {
+		step := c.Steps[i]
 		if !inside && !r.has(step, c.Times[i]) {
+			i++
 			continue
 		}
-		if step < low || step > high {
-			at := g.at(step)
-			k = &into[at]
-			low, high = int64(uint64(g.from)+uint64(at)*g.width), g.end(at)
-			if at == g.n-1 {
-				high = math.MaxInt64
+		at := g.at(step)
+		high := g.end(at)
+		if at == g.n-1 {
+			high = math.MaxInt64
+		}
+		// As a rule steps ascend, and many in a row fall into one bucket.
+		end := i + 1
+		if inside {
+			for end < len(c.Steps) && c.Steps[end] > step && c.Steps[end] <= high {
+				step = c.Steps[end]
+				end++
 			}
 		}
-		k.add(Point{step, c.Times[i], c.Values[i]})
+		into[at].add(Columns{c.Steps[i:end], c.Times[i:end], c.Values[i:end]})
+		i = end
 	}
 }
 
-func (k *Bucket) add(p Point) {
-	if k.Count == 0 {
-		k.First, k.Last, k.Min, k.Max = p, p, math.Inf(1), math.Inf(-1)
-	} else {
-		if later(k.First, p) {
-			k.First = p
+// add adds points whose steps ascend.
+func (k *Bucket) add(c Columns) {
+	end := len(c.Steps) - 1
+	first := Point{c.Steps[0], c.Times[0], c.Values[0]}
+	last := Point{c.Steps[end], c.Times[end], c.Values[end]}
+	switch {
+	case k.Count == 0:
+		k.First, k.Last, k.Min, k.Max = first, last, math.Inf(1), math.Inf(-1)
+	case first.Step > k.Last.Step:
+		k.Last = last
+	default:
+		if later(k.First, first) {
+			k.First = first
 		}
-		if later(p, k.Last) {
-			k.Last = p
+		if later(last, k.Last) {
+			k.Last = last
 		}
 	}
-	k.Count++
-	if p.Value != p.Value {
-		k.NaN++
-		return
+	k.Count += int64(len(c.Values))
+	low, high := k.Min, k.Max
+	for _, v := range c.Values {
+		if v < low {
+			low = v
+		}
+		if v > high {
+			high = v
+		}
+		if v != v {
+			k.NaN++
+		}
 	}
-	if p.Value < k.Min {
-		k.Min = p.Value
-	}
-	if p.Value > k.Max {
-		k.Max = p.Value
-	}
+	k.Min, k.Max = low, high
 }

@@ -27,7 +27,7 @@ func requireBuckets(t require.TestingT, all Columns, r Range, n int, buckets []B
 		})
 		require.Less(t, at, len(buckets), "every point is in one bucket")
 		require.GreaterOrEqual(t, step, buckets[at].First.Step)
-		want[at].add(Point{step, all.Times[i], all.Values[i]})
+		addPoint(&want[at], Point{step, all.Times[i], all.Values[i]})
 	}
 	want = filled(want)
 	require.Len(t, want, len(buckets))
@@ -44,4 +44,23 @@ func requireBuckets(t require.TestingT, all Columns, r Range, n int, buckets []B
 			require.True(t, w.Min == b.Min && w.Max == b.Max)
 		}
 	}
+}
+
+// addPoint is what a bucket is made of, one point after the other.
+func addPoint(k *Bucket, p Point) {
+	if k.Count == 0 {
+		k.First, k.Last, k.Min, k.Max = p, p, math.Inf(1), math.Inf(-1)
+	}
+	if later(k.First, p) {
+		k.First = p
+	}
+	if later(p, k.Last) {
+		k.Last = p
+	}
+	k.Count++
+	if math.IsNaN(p.Value) {
+		k.NaN++
+		return
+	}
+	k.Min, k.Max = math.Min(k.Min, p.Value), math.Max(k.Max, p.Value)
 }
