@@ -1,4 +1,4 @@
-# Runstone. `make` lists the targets; `make test` is all that CI runs.
+# Runstone. `make` lists the targets; CI runs `make test` and `make test-peers`.
 # No target downloads anything but pinned modules and Python packages.
 
 GO        ?= go
@@ -42,7 +42,7 @@ check: lint ## lint, the table of allowed imports, the short Go tests
 	$(GO) test -run 'Arrows' .
 	$(GO) test -short $(PACKAGES)
 
-test: lint build test-go test-clients ## everything CI runs
+test: lint build test-go test-clients ## lint and all tests
 
 test-go: ## all Go tests, with the short torture
 	@if [ -z "$$RUNSTONE_CORPUS" ]; then echo "RUNSTONE_CORPUS names no folder of real curves: tests that replay them are skipped, generated curves of the same kinds run"; fi
