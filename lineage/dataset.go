@@ -119,6 +119,42 @@ func GetDataset(tx *store.Tx, experimentID, name, digest string) (*Dataset, erro
 	return loadDataset(tx, ord)
 }
 
+// DatasetHead is what identifies a dataset, and where it came from.
+type DatasetHead struct {
+	ExperimentID       string
+	Name, Digest       string
+	SourceType, Source string
+
+	ord uint32
+}
+
+// Datasets iterates over the datasets of all experiments, in the order in which
+// they were first logged.
+func Datasets(tx *store.Tx) iter.Seq2[DatasetHead, error] {
+	return func(yield func(DatasetHead, error) bool) {
+		last, _, err := lookup(tx, table('s', 'D'))
+		if err != nil {
+			yield(DatasetHead{}, err)
+			return
+		}
+		for ord := uint32(1); ord <= last; ord++ {
+			d, err := datasetAt(tx, ord)
+			if !yield(d, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func datasetAt(tx *store.Tx, ord uint32) (DatasetHead, error) {
+	head, err := loadDatasetHead(tx, ord)
+	if err != nil {
+		return DatasetHead{}, err
+	}
+	experiment, err := tx.Text(KindExperiment, head.Experiment)
+	return DatasetHead{experiment, head.Name, head.Digest, head.SourceType, head.Source, ord}, err
+}
+
 // DatasetsOf iterates over the datasets of an experiment and the contexts in
 // which its runs used them, each pair once, in the order in which the datasets
 // were first logged. A pair stays when its runs are dropped.

@@ -215,15 +215,28 @@ func edges(tx *store.Tx, run uint32, role Role) iter.Seq2[edge, error] {
 	}
 }
 
-// RunsOfDataset iterates over the runs that used a dataset, by ordinal.
-func RunsOfDataset(tx *store.Tx, experimentID, name, digest string) iter.Seq2[uint32, error] {
-	return runsOf(tx, DatasetInput, func() (uint32, bool, error) {
-		experiment, ok, err := tx.Ord(KindExperiment, experimentID)
-		if err != nil || !ok {
-			return 0, false, err
+// RunsOfDataset iterates over the runs that used a dataset of this name, in any
+// experiment, by dataset and then by ordinal. An empty digest is any.
+func RunsOfDataset(tx *store.Tx, name, digest string) iter.Seq2[uint32, error] {
+	return func(yield func(uint32, error) bool) {
+		for d, err := range Datasets(tx) {
+			if err != nil {
+				yield(0, err)
+				return
+			}
+			if d.Name != name || digest != "" && d.Digest != digest {
+				continue
+			}
+			more := true
+			runsOf(tx, DatasetInput, func() (uint32, bool, error) { return d.ord, true, nil })(func(run uint32, err error) bool {
+				more = yield(run, err) && err == nil
+				return more
+			})
+			if !more {
+				return
+			}
 		}
-		return findDataset(tx, experiment, name, digest)
-	})
+	}
 }
 
 // RunsOfModel iterates over the runs that have a logged model as their

@@ -50,10 +50,10 @@ func TestInputs(t *testing.T) {
 		}, collect(t, DatasetsOf(tx, "e1")))
 		require.Equal(t, []DatasetUse{{"iris", "d1", "", false}}, collect(t, DatasetsOf(tx, "e2")))
 		require.Empty(t, collect(t, DatasetsOf(tx, "e3")))
-		require.Equal(t, []uint32{1, 2, 3}, collect(t, RunsOfDataset(tx, "e1", "iris", "d1")))
-		require.Equal(t, []uint32{4}, collect(t, RunsOfDataset(tx, "e2", "iris", "d1")))
-		require.Empty(t, collect(t, RunsOfDataset(tx, "e1", "iris", "d2")))
-		require.Empty(t, collect(t, RunsOfDataset(tx, "e9", "iris", "d1")))
+		require.Equal(t, []uint32{1, 2, 3, 4}, collect(t, RunsOfDataset(tx, "iris", "d1")))
+		require.Equal(t, []uint32{1, 2, 3, 4}, collect(t, RunsOfDataset(tx, "iris", "")))
+		require.Empty(t, collect(t, RunsOfDataset(tx, "iris", "d2")))
+		require.Empty(t, collect(t, RunsOfDataset(tx, "rose", "")))
 		ds, err := GetDataset(tx, "e2", "iris", "d1")
 		require.NoError(t, err)
 		require.Equal(t, &changed, ds)
@@ -68,7 +68,7 @@ func TestInputs(t *testing.T) {
 		got, err := Inputs(tx, 1)
 		require.NoError(t, err)
 		require.Empty(t, got)
-		require.Equal(t, []uint32{2, 3}, collect(t, RunsOfDataset(tx, "e1", "iris", "d1")))
+		require.Equal(t, []uint32{2, 3, 4}, collect(t, RunsOfDataset(tx, "iris", "d1")))
 		return nil
 	})
 }
