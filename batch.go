@@ -62,6 +62,7 @@ func (db *DB) LogBatch(ctx context.Context, run string, b Batch) error {
 			return err
 		}
 	}
+	defer db.keeper.changed()
 	return db.store.Update(ctx, db.opt.Durability, func(tx *store.Tx) error {
 		if err := o.apply(tx); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package runstone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/runstonedb/runstone/artifact"
+	"github.com/runstonedb/runstone/index"
 	"github.com/runstonedb/runstone/store"
 )
 
@@ -34,6 +36,9 @@ type Options struct {
 	User string
 	// Logger hears of what the database does by itself; nil is silence.
 	Logger *slog.Logger
+	// SearchCache bounds the memory for columns of the run index, in bytes; 0 is
+	// 64 MiB.
+	SearchCache int64
 	// NoSystemInfo leaves out the tags on machine, program and commit that
 	// StartRun sets otherwise.
 	NoSystemInfo bool
@@ -49,6 +54,8 @@ type DB struct {
 	store     *store.Store // nil when shared
 	inbox     *store.Inbox // nil unless shared
 	artifacts *artifact.Root
+	runs      *index.Table
+	keeper    *keeper      // nil when read-only or shared
 	now       func() int64 // Unix ms
 
 	viewMu sync.Mutex
@@ -66,6 +73,7 @@ func Open(dir string, opt *Options) (*DB, error) {
 	if opt != nil {
 		db.opt = *opt
 	}
+	db.runs = index.NewTable(cmp.Or(db.opt.SearchCache, 64<<20))
 	var err error
 	if db.dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
@@ -84,6 +92,7 @@ func Open(dir string, opt *Options) (*DB, error) {
 		if err := db.ensureDefault(); err != nil {
 			return nil, errors.Join(err, db.Close())
 		}
+		db.keep()
 	}
 	return db, nil
 }
@@ -114,7 +123,7 @@ func (db *DB) openArtifacts() error {
 // Close makes everything durable and lets go of the directory. Runs that were
 // not ended stay RUNNING.
 func (db *DB) Close() error {
-	var errs []error
+	errs := []error{db.keeper.close(db)}
 	if db.store != nil {
 		errs = append(errs, db.store.Close())
 	}

@@ -3,7 +3,6 @@ package runstone
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -425,27 +424,18 @@ func saveExperimentTag(tx *store.Tx, exp uint32, t KV) error {
 	if err != nil {
 		return err
 	}
-	return tx.Save(experimentTagKey(exp, key), 1, valueRow{t.Value})
+	return saveText(tx, experimentTagKey(exp, key), t.Value)
 }
 
 // loadValues reads the params or tags under a prefix.
 func loadValues(tx *store.Tx, prefix []byte, kind store.Kind) (map[string]string, error) {
 	values := map[string]string{}
-	for row, err := range tx.Prefix(prefix, false) {
-		if err != nil {
-			return nil, err
-		}
-		var v valueRow
-		if err := row.Decode(1, &v); err != nil {
-			return nil, err
-		}
-		key, err := tx.Text(kind, binary.BigEndian.Uint32(row.Key[len(row.Key)-4:]))
-		if err != nil {
-			return nil, err
-		}
-		values[key] = v.Value
-	}
-	return values, nil
+	err := eachValue(tx, prefix, func(key uint32, value string) error {
+		name, err := tx.Text(kind, key)
+		values[name] = value
+		return err
+	})
+	return values, err
 }
 
 func sortedKVs(m map[string]string) []KV {

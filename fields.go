@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/runstonedb/runstone/index"
 	"github.com/runstonedb/runstone/lineage"
 	"github.com/runstonedb/runstone/store"
 )
@@ -43,6 +44,9 @@ func (o *runFields) apply(tx *store.Tx) error {
 	if err := o.check(); err != nil {
 		return err
 	}
+	if err := index.Touch(tx, run); err != nil { // metrics may come with it too
+		return err
+	}
 	if err := o.saveParams(tx); err != nil {
 		return err
 	}
@@ -57,7 +61,7 @@ func (o *runFields) apply(tx *store.Tx) error {
 	for _, t := range o.Tags {
 		if t.Key == TagRunName && t.Value != "" && t.Value != row.Name {
 			row.Name = t.Value
-			if err := tx.Save(runKey(run), 1, row); err != nil {
+			if err := saveRun(tx, run, row); err != nil {
 				return err
 			}
 		}
@@ -109,7 +113,7 @@ func saveTags(tx *store.Tx, run uint32, tags []KV) error {
 		if err != nil {
 			return err
 		}
-		if err := tx.Save(tagKey(run, key), 1, valueRow{t.Value}); err != nil {
+		if err := saveText(tx, tagKey(run, key), t.Value); err != nil {
 			return err
 		}
 	}
@@ -124,17 +128,16 @@ func (o *runFields) saveParams(tx *store.Tx) error {
 		if err != nil {
 			return err
 		}
-		var old valueRow
-		err = tx.Load(paramKey(o.run, key), 1, &old)
+		old, err := loadText(tx, paramKey(o.run, key))
 		switch {
 		case errors.Is(err, ErrNotFound):
-			err = tx.Save(paramKey(o.run, key), 1, valueRow{p.Value})
-		case err == nil && old.Value != p.Value && o.Single:
+			err = saveText(tx, paramKey(o.run, key), p.Value)
+		case err == nil && old != p.Value && o.Single:
 			return invalid("Changing param values is not allowed. Param with key='%s' was already logged with value='%s' for run ID='%s'. Attempted logging new value '%s'.",
-				p.Key, old.Value, o.ID, p.Value)
-		case err == nil && old.Value != p.Value:
+				p.Key, old, o.ID, p.Value)
+		case err == nil && old != p.Value:
 			changed = append(changed, fmt.Sprintf("{'key': %s, 'old_value': %s, 'new_value': %s}",
-				quotePython(p.Key), quotePython(old.Value), quotePython(p.Value)))
+				quotePython(p.Key), quotePython(old), quotePython(p.Value)))
 		}
 		if err != nil {
 			return err

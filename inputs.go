@@ -3,6 +3,7 @@ package runstone
 import (
 	"context"
 
+	"github.com/runstonedb/runstone/index"
 	"github.com/runstonedb/runstone/lineage"
 	"github.com/runstonedb/runstone/store"
 )
@@ -28,6 +29,9 @@ func (o *runInputs) apply(tx *store.Tx) error {
 	}
 	exp, err := tx.Text(kindExperiment, row.Experiment)
 	if err != nil {
+		return err
+	}
+	if err := index.Touch(tx, run); err != nil {
 		return err
 	}
 	for _, in := range o.Inputs {

@@ -1,6 +1,9 @@
 package runstone
 
 import (
+	"encoding/binary"
+
+	"github.com/runstonedb/runstone/index"
 	"github.com/runstonedb/runstone/internal/tuple"
 	"github.com/runstonedb/runstone/store"
 )
@@ -67,7 +70,40 @@ const runPurging = 128
 func (r *runRow) status() RunStatus { return RunStatus(r.Status &^ runPurging) }
 func (r *runRow) purging() bool     { return r.Status&runPurging != 0 }
 
-type valueRow struct{ Value string }
+// saveRun writes the row of a run, which the run index hears of.
+func saveRun(tx *store.Tx, run uint32, row *runRow) error {
+	if err := index.Touch(tx, run); err != nil {
+		return err
+	}
+	return tx.Save(runKey(run), 1, row)
+}
+
+// saveText writes the row of a param or a tag, whose body is the value's bytes.
+func saveText(tx *store.Tx, key []byte, value string) error {
+	return tx.SaveBytes(key, 1, []byte(value))
+}
+
+func loadText(tx *store.Tx, key []byte) (string, error) {
+	value, err := tx.LoadBytes(key, 1)
+	return string(value), err
+}
+
+// eachValue calls fn for the params or the tags of a run.
+func eachValue(tx *store.Tx, prefix []byte, fn func(key uint32, value string) error) error {
+	for row, err := range tx.Prefix(prefix, false) {
+		if err != nil {
+			return err
+		}
+		value, err := row.Bytes(1)
+		if err == nil {
+			err = fn(lastOrd(row.Key), string(value))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 type artifactRow struct {
 	Path   string
@@ -75,3 +111,5 @@ type artifactRow struct {
 	Digest string
 	At     int64
 }
+
+func lastOrd(key []byte) uint32 { return binary.BigEndian.Uint32(key[len(key)-4:]) }

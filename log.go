@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/runstonedb/runstone/index"
 	"github.com/runstonedb/runstone/store"
 )
 
@@ -131,6 +132,19 @@ func (db *DB) attach(ctx context.Context, info RunInfo) (*Run, error) {
 	}
 	series, err := db.openSeries(ctx, info.ID)
 	if err != nil {
+		return nil, err
+	}
+	// Points pass by the rows, so the run index is told beforehand. The handle
+	// was there first, see store.Store.Idle.
+	err = db.store.Update(ctx, Appended, func(tx *store.Tx) error {
+		run, err := runOrd(tx, info.ID)
+		if err != nil {
+			return err
+		}
+		return index.Touch(tx, run)
+	})
+	if err != nil {
+		series.Close()
 		return nil, err
 	}
 	r.series = series

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 
+	"github.com/runstonedb/runstone/index"
 	"github.com/runstonedb/runstone/lineage"
 	"github.com/runstonedb/runstone/store"
 )
@@ -105,13 +106,13 @@ func (o *modelHistory) apply(tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	var row valueRow
-	if err := tx.Load(tagKey(run, key), 1, &row); err != nil && !errors.Is(err, ErrNotFound) {
+	old, err := loadText(tx, tagKey(run, key))
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
 	var models []json.RawMessage
-	if row.Value != "" {
-		if err := json.Unmarshal([]byte(row.Value), &models); err != nil {
+	if old != "" {
+		if err := json.Unmarshal([]byte(old), &models); err != nil {
 			return invalid("tag %s of run %s is not a list of models", tagModelHistory, o.ID)
 		}
 	}
@@ -122,5 +123,8 @@ func (o *modelHistory) apply(tx *store.Tx) error {
 	if len(b) > maxModelHistory {
 		return invalid("tag %s of run %s would exceed %d bytes", tagModelHistory, o.ID, maxModelHistory)
 	}
-	return tx.Save(tagKey(run, key), 1, valueRow{string(b)})
+	if err := index.Touch(tx, run); err != nil {
+		return err
+	}
+	return saveText(tx, tagKey(run, key), string(b))
 }

@@ -112,7 +112,9 @@ func checkSeries(n store.SeriesName) error { return CheckKey(n.Metric, "Metric n
 // do applies an op now or, in a shared database, leaves it in the inbox.
 func (db *DB) do(ctx context.Context, d Durability, o op) error {
 	if db.store != nil {
-		return db.store.Update(ctx, d, o.apply)
+		err := db.store.Update(ctx, d, o.apply)
+		db.keeper.changed()
+		return err
 	}
 	b, err := encodeOp(o)
 	if err != nil {

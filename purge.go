@@ -177,7 +177,7 @@ func (d *deletedRun) claim(tx *store.Tx) error {
 		return store.Errorf(ErrConflict, "run %s was restored", d.info.ID)
 	}
 	row.Status |= runPurging
-	return tx.Save(runKey(d.ord), 1, row)
+	return saveRun(tx, d.ord, row)
 }
 
 // drop deletes the rows of a run that are not its series.
@@ -198,7 +198,7 @@ func (d *deletedRun) drop(tx *store.Tx) error {
 	if err := index.DropRun(tx, d.experiment, d.ord); err != nil {
 		return err
 	}
-	return tx.Save(runKey(d.ord), 1, runRow{Experiment: d.experiment, Status: runPurged, Deleted: true})
+	return saveRun(tx, d.ord, &runRow{Experiment: d.experiment, Status: runPurged, Deleted: true})
 }
 
 // purgeArtifacts removes the files of a run and returns how many there were and

@@ -235,9 +235,7 @@ func (o *createRun) apply(tx *store.Tx) error {
 	}
 	o.info.ExperimentID = o.ExperimentID
 	o.fill(row.Location)
-	return tx.Save(runKey(run), 1, runRow{
-		Experiment: exp, Name: o.Name, User: o.User, Status: o.Status, Start: o.Start,
-	})
+	return saveRun(tx, run, &runRow{Experiment: exp, Name: o.Name, User: o.User, Status: o.Status, Start: o.Start})
 }
 
 // foresee fills in what the holder of a shared database will make of the op, as
@@ -343,7 +341,7 @@ func (o *updateRun) apply(tx *store.Tx) error {
 			return err
 		}
 	}
-	if err := tx.Save(runKey(run), 1, row); err != nil {
+	if err := saveRun(tx, run, row); err != nil {
 		return err
 	}
 	o.info, err = row.info(tx, o.ID)
@@ -351,18 +349,7 @@ func (o *updateRun) apply(tx *store.Tx) error {
 }
 
 func (r *runRow) info(tx *store.Tx, id string) (RunInfo, error) {
-	exp, err := tx.Text(kindExperiment, r.Experiment)
-	if err != nil {
-		return RunInfo{}, err
-	}
-	var e experimentRow
-	if err := tx.Load(experimentKey(r.Experiment), 1, &e); err != nil {
-		return RunInfo{}, present(err, "experiment", exp)
-	}
-	return RunInfo{
-		ID: id, Name: r.Name, ExperimentID: exp, User: r.User, Status: RunStatus(r.Status),
-		Start: r.Start, End: r.End, Deleted: r.Deleted, ArtifactURI: runArtifactURI(e.Location, id),
-	}, nil
+	return (&runLoader{tx: tx}).info(r, id)
 }
 
 // DeleteRun marks a run deleted; a run that is stays so.
@@ -393,7 +380,7 @@ func (o *runLife) apply(tx *store.Tx) error {
 		return store.Errorf(ErrConflict, "run %s is being removed for good", o.ID)
 	}
 	row.setDeleted(o.Deleted, o.At)
-	return tx.Save(runKey(run), 1, row)
+	return saveRun(tx, run, row)
 }
 
 func (r *runRow) setDeleted(deleted bool, at int64) {
@@ -418,7 +405,7 @@ func (o *experimentLife) applyToRuns(tx *store.Tx, exp uint32) error {
 		}
 		row.setDeleted(o.Deleted, o.At)
 		row.WithExperiment = o.Deleted
-		if err := tx.Save(runKey(run), 1, row); err != nil {
+		if err := saveRun(tx, run, &row); err != nil {
 			return err
 		}
 	}
@@ -446,42 +433,80 @@ func (db *DB) Run(ctx context.Context, id string) (*RunData, error) {
 	}
 	defer done()
 	var data *RunData
-	var run uint32
-	err = s.View(ctx, func(tx *store.Tx) (err error) {
-		var row *runRow
-		if run, row, err = loadRun(tx, id); err == nil {
-			data, err = loadRunData(tx, run, row, id)
+	err = s.View(ctx, func(tx *store.Tx) error {
+		run, err := runOrd(tx, id)
+		if err == nil {
+			data, err = (&runLoader{ctx: ctx, s: s, tx: tx}).load(run)
 		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	data.Metrics, err = s.Summaries(ctx, run)
 	return data, err
 }
 
-// loadRunData reads everything of a run but its metrics.
-func loadRunData(tx *store.Tx, run uint32, row *runRow, id string) (*RunData, error) {
-	info, err := row.info(tx, id)
+// runLoader reads whole runs in one view.
+type runLoader struct {
+	ctx         context.Context
+	s           *store.Store
+	tx          *store.Tx
+	experiments map[uint32]runHome
+}
+
+// runHome is what a run has of its experiment.
+type runHome struct{ id, location string }
+
+// load returns the run with an ordinal. [ErrNotFound] when it was purged.
+func (l *runLoader) load(run uint32) (*RunData, error) {
+	id, err := l.tx.Text(kindRun, run)
 	if err != nil {
 		return nil, err
 	}
-	d := &RunData{RunInfo: info}
-	if d.Params, err = loadValues(tx, paramKey(run, 0)[:5], kindParam); err != nil {
+	var row runRow
+	if err := l.tx.Load(runKey(run), 1, &row); err != nil {
+		return nil, present(err, "run", id)
+	}
+	if row.Status == runPurged {
+		return nil, notFound("Run with id=%s not found", id)
+	}
+	d := &RunData{}
+	if d.RunInfo, err = l.info(&row, id); err != nil {
 		return nil, err
 	}
-	if d.Tags, err = loadValues(tx, tagKey(run, 0)[:5], kindTag); err != nil {
+	if d.Params, err = loadValues(l.tx, paramKey(run, 0)[:5], kindParam); err != nil {
 		return nil, err
 	}
-	if d.Inputs, err = lineage.Inputs(tx, run); err != nil {
+	if d.Tags, err = loadValues(l.tx, tagKey(run, 0)[:5], kindTag); err != nil {
 		return nil, err
 	}
-	if d.Models.Inputs, err = lineage.ModelInputs(tx, run); err != nil {
+	edges, err := lineage.OfRun(l.tx, run)
+	if err != nil {
 		return nil, err
 	}
-	d.Models.Outputs, err = lineage.Outputs(tx, run)
+	d.Inputs, d.Models = edges.Inputs, RunModels{edges.ModelInputs, edges.Outputs}
+	d.Metrics, err = l.s.Summaries(l.ctx, run)
 	return d, err
+}
+
+func (l *runLoader) info(row *runRow, id string) (RunInfo, error) {
+	home, ok := l.experiments[row.Experiment]
+	if !ok {
+		var e experimentRow
+		exp, err := l.tx.Text(kindExperiment, row.Experiment)
+		if err == nil {
+			err = present(l.tx.Load(experimentKey(row.Experiment), 1, &e), "experiment", exp)
+		}
+		if err != nil {
+			return RunInfo{}, err
+		}
+		home = runHome{exp, e.Location}
+		if l.experiments == nil {
+			l.experiments = map[uint32]runHome{}
+		}
+		l.experiments[row.Experiment] = home
+	}
+	return RunInfo{
+		ID: id, Name: row.Name, ExperimentID: home.id, User: row.User, Status: row.status(),
+		Start: row.Start, End: row.End, Deleted: row.Deleted, ArtifactURI: runArtifactURI(home.location, id),
+	}, nil
 }
 
 // Duration is how long a run took, or has taken at now.

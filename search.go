@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"slices"
+	"time"
 
 	"github.com/runstonedb/runstone/index"
-	"github.com/runstonedb/runstone/lineage"
 	"github.com/runstonedb/runstone/query"
+	"github.com/runstonedb/runstone/query/plan"
+	"github.com/runstonedb/runstone/query/tree"
 	"github.com/runstonedb/runstone/store"
 )
 
@@ -26,41 +27,71 @@ func (v ViewType) sees(deleted bool) bool {
 	return v == All || deleted == (v == DeletedOnly)
 }
 
-// SearchOptions are for [DB.Search]; nil is none of them.
+// SearchOptions are for [DB.Search] and its kin; nil is none of them.
 type SearchOptions struct {
 	// Experiments limits the search to these ids; nil is all.
 	Experiments []string
 	View        ViewType
-	// OrderBy are clauses such as "metrics.loss ASC"; none is the newest
-	// first.
+	// OrderBy are clauses such as "metrics.loss ASC" or "max(metrics.auc) DESC";
+	// none is that of the query or, without one, the newest first.
 	OrderBy []string
 	Offset  int
-	Limit   int // 0 is no limit
+	Limit   int // 0 is that of the query, or none
+	// After goes on behind the page whose Next this is.
+	After string
+	// Time and Bytes bound what the search may cost: how long it takes, and how
+	// much of columns and points it reads. 0 is no bound. See [PartialError].
+	Time  time.Duration
+	Bytes int64
 }
 
-// Search iterates over the runs that match a filter, see docs/QUERY.md; ""
-// matches all. A filter or order that cannot be read gives a
-// *[query.ParseError].
-func (db *DB) Search(ctx context.Context, filter string, opt *SearchOptions) iter.Seq2[*RunData, error] {
+// PartialError says that a search ended at a bound of its options. What it found
+// till then comes with it.
+type PartialError = plan.PartialError
+
+// Explain says how a search was answered: Explain.String for people, JSON for
+// programs.
+type Explain = plan.Explain
+
+// Page is what a search found. A query with SELECT or GROUP BY fills Columns and
+// Table, others Items.
+type Page[T any] struct {
+	Items []T // in order
+	// Table has a row of cells for each run or group: nil, string, float64,
+	// int64 or bool, as many as there are Columns.
+	Columns []string
+	Table   [][]any
+	// Total is how many match, on whatever page.
+	Total int
+	// Next goes on behind this page, see SearchOptions.After; "" is the end.
+	Next    string
+	Explain *Explain
+}
+
+// Search iterates over the runs that match a query, see docs/QUERY.md; "" matches
+// all. What cannot be read gives a *[query.ParseError], a query with SELECT or
+// GROUP BY [ErrInvalid]: they are for [DB.SearchRuns].
+func (db *DB) Search(ctx context.Context, text string, opt *SearchOptions) iter.Seq2[*RunData, error] {
 	return func(yield func(*RunData, error) bool) {
-		if opt == nil {
-			opt = &SearchOptions{}
-		}
 		s, done, err := db.reader()
 		if err != nil {
 			yield(nil, err)
 			return
 		}
 		defer done()
-		found, err := searchRuns(ctx, s, filter, opt)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
 		stopped := false
 		err = s.View(ctx, func(tx *store.Tx) error {
-			for _, run := range found {
-				data, err := loadRunAt(ctx, s, tx, run)
+			found, err := db.findRuns(ctx, s, tx, text, opt)
+			if err == nil && found.Columns != nil {
+				err = invalid("a search for runs takes no SELECT and no GROUP BY")
+			}
+			var partial *PartialError
+			if err != nil && !errors.As(err, &partial) {
+				return err
+			}
+			l := &runLoader{ctx: ctx, s: s, tx: tx}
+			for _, hit := range found.Hits {
+				data, err := l.load(hit.Row)
 				if errors.Is(err, ErrNotFound) { // purged meanwhile
 					continue
 				}
@@ -71,7 +102,7 @@ func (db *DB) Search(ctx context.Context, filter string, opt *SearchOptions) ite
 					return nil
 				}
 			}
-			return nil
+			return err
 		})
 		if err != nil && !stopped {
 			yield(nil, err)
@@ -79,368 +110,119 @@ func (db *DB) Search(ctx context.Context, filter string, opt *SearchOptions) ite
 	}
 }
 
-func loadRunAt(ctx context.Context, s *store.Store, tx *store.Tx, run uint32) (*RunData, error) {
-	id, err := tx.Text(kindRun, run)
+// SearchRuns returns a page of the ids of runs that match a query, or its table.
+// With a [PartialError] the page holds what was found till then.
+func (db *DB) SearchRuns(ctx context.Context, text string, opt *SearchOptions) (*Page[string], error) {
+	s, done, err := db.reader()
 	if err != nil {
 		return nil, err
 	}
-	var row runRow
-	if err := tx.Load(runKey(run), 1, &row); err != nil {
-		return nil, present(err, "run", id)
-	}
-	if row.Status == runPurged {
-		return nil, notFound("Run with id=%s not found", id)
-	}
-	data, err := loadRunData(tx, run, &row, id)
-	if err == nil {
-		data.Metrics, err = s.Summaries(ctx, run)
-	}
-	return data, err
+	defer done()
+	var p *Page[string]
+	err = s.View(ctx, func(tx *store.Tx) error {
+		found, err := db.findRuns(ctx, s, tx, text, opt)
+		if found == nil {
+			return err
+		}
+		p = newPage[string](found)
+		for _, hit := range found.Hits {
+			id, terr := tx.Text(kindRun, hit.Row)
+			if terr != nil {
+				return terr
+			}
+			p.Items = append(p.Items, id)
+		}
+		return err
+	})
+	return p, err
 }
 
-// searchRuns returns the ordinals of the matching runs in order.
-func searchRuns(ctx context.Context, s *store.Store, filter string, opt *SearchOptions) ([]uint32, error) {
-	f, err := query.Parse(query.Runs, filter)
+func newPage[T any](r *plan.Result) *Page[T] {
+	return &Page[T]{Columns: r.Columns, Table: r.Table, Total: r.Total, Next: r.Next, Explain: r.Explain}
+}
+
+// parse reads a query and puts the options over it.
+func (opt *SearchOptions) parse(d tree.Domain, text string) (*tree.Query, error) {
+	q, err := query.Parse(d, text)
 	if err != nil {
 		return nil, err
 	}
-	order, err := query.ParseOrderBy(query.Runs, opt.OrderBy)
-	if err != nil {
-		return nil, err
+	if len(opt.OrderBy) > 0 {
+		if q.OrderBy, err = query.ParseOrderBy(d, opt.OrderBy); err != nil {
+			return nil, err
+		}
 	}
 	if opt.Offset < 0 || opt.Limit < 0 {
 		return nil, invalid("offset %d and limit %d must not be negative", opt.Offset, opt.Limit)
 	}
-	needs := f.Needs()
-	needs.Add(order.Needs())
-	keep := int(^uint(0) >> 1)
-	if opt.Limit > 0 && opt.Offset < keep-opt.Limit {
-		keep = opt.Offset + opt.Limit
+	if opt.Limit > 0 && (q.Limit == 0 || opt.Limit < q.Limit || q.PerGroup) {
+		q.Limit, q.PerGroup = opt.Limit, false
 	}
-	top := index.NewTop(keep, func(a, b *searchRow) int { return order.Compare(a, b) })
-	err = s.View(ctx, func(tx *store.Tx) error {
-		l := &rowLoader{ctx: ctx, s: s, tx: tx, needs: needs}
-		for run, err := range candidates(tx, opt.Experiments) {
-			if err == nil {
-				err = ctx.Err()
-			}
-			if err != nil {
-				return err
-			}
-			row, err := l.load(run, opt.View)
-			if err != nil {
-				return err
-			}
-			if row != nil && f.Match(row) {
-				top.Add(row)
-			}
-		}
-		return nil
-	})
+	if opt.Offset > 0 {
+		q.Offset = opt.Offset
+	}
+	return q, nil
+}
+
+// run answers a parsed query from a source.
+func (opt *SearchOptions) run(ctx context.Context, q *tree.Query, now int64, src plan.Source, stats *plan.Stats) (*plan.Result, error) {
+	p, err := plan.New(q, time.UnixMilli(now))
 	if err != nil {
 		return nil, err
 	}
-	rows := top.Sorted()
-	rows = rows[min(opt.Offset, len(rows)):]
-	found := make([]uint32, len(rows))
-	for i, r := range rows {
-		found[i] = r.run
-	}
-	return found, nil
+	return p.Run(ctx, src, plan.Options{After: opt.After, Time: opt.Time, Bytes: opt.Bytes, Stats: stats})
 }
 
-// candidates iterates over the runs of some experiments, or of all. Unknown
-// experiments have none.
-func candidates(tx *store.Tx, experiments []string) iter.Seq2[uint32, error] {
-	return func(yield func(uint32, error) bool) {
-		if experiments == nil {
-			last, err := tx.LastOrd(kindRun)
-			if err != nil {
-				yield(0, err)
-				return
-			}
-			for run := uint32(1); run <= last; run++ {
-				if !yield(run, nil) {
-					return
-				}
-			}
-			return
+// findRuns answers a query over runs. With a [PartialError] there is a result too.
+func (db *DB) findRuns(ctx context.Context, s *store.Store, tx *store.Tx, text string, opt *SearchOptions) (*plan.Result, error) {
+	if opt == nil {
+		opt = &SearchOptions{}
+	}
+	q, err := opt.parse(tree.Runs, text)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		var found *plan.Result
+		src, err := db.runSource(ctx, s, tx, opt)
+		if err == nil {
+			found, err = opt.run(ctx, q, src.now, src, src.stats)
 		}
-		experiments = slices.Compact(slices.Sorted(slices.Values(experiments)))
-		for _, id := range experiments {
-			exp, ok, err := tx.Ord(kindExperiment, id)
-			if err != nil {
-				yield(0, err)
-				return
-			}
-			if !ok {
-				continue
-			}
-			for run, err := range index.Runs(tx, exp) {
-				if !yield(run, err) || err != nil {
-					return
-				}
-			}
+		var damage *index.DamageError
+		if !errors.As(err, &damage) || !db.runs.Distrust(damage) {
+			return found, err
 		}
+		// The records say what the index should have: it is answered from them
+		// and the index made anew.
+		if db.opt.Logger != nil {
+			db.opt.Logger.Warn("the run index is damaged and will be made anew", "error", err)
+		}
+		db.keeper.changed()
 	}
 }
 
-// searchRow is a run as a filter and an order see it: only what they need.
-type searchRow struct {
-	run      uint32
-	id       string
-	exp      string
-	location string
-	row      runRow
-	metrics  map[string]float64
-	params   map[string]string
-	tags     map[string]string
-	datasets []query.Dataset
-}
-
-// rowLoader makes search rows in one transaction.
-type rowLoader struct {
-	ctx         context.Context
-	s           *store.Store
-	tx          *store.Tx
-	needs       query.Needs
-	experiments map[uint32]*experimentRow
-	paramKeys   map[string]uint32
-	tagKeys     map[string]uint32
-}
-
-// load returns nil for a run that the view does not show.
-func (l *rowLoader) load(run uint32, view ViewType) (*searchRow, error) {
-	r := &searchRow{run: run}
-	var err error
-	if r.id, err = l.tx.Text(kindRun, run); err != nil {
+func (db *DB) runSource(ctx context.Context, s *store.Store, tx *store.Tx, opt *SearchOptions) (*runSource, error) {
+	last, err := tx.LastOrd(kindRun)
+	if err != nil {
 		return nil, err
 	}
-	if err := l.tx.Load(runKey(run), 1, &r.row); err != nil {
-		return nil, present(err, "run", r.id)
-	}
-	if r.row.Status == runPurged || !view.sees(r.row.Deleted) {
-		return nil, nil
-	}
-	if r.exp, err = l.tx.Text(kindExperiment, r.row.Experiment); err != nil {
+	snap, err := db.runs.Snapshot(tx, last)
+	if err != nil {
 		return nil, err
 	}
-	if r.location, err = l.location(r.row.Experiment); err != nil {
-		return nil, err
+	r := &runSource{ctx: ctx, s: s, tx: tx, snap: snap, now: db.now(), view: opt.View, stats: &plan.Stats{}}
+	if opt.Experiments == nil {
+		return r, nil
 	}
-	if r.params, err = l.values(l.needs.Params, kindParam, &l.paramKeys, func(key uint32) []byte { return paramKey(run, key) }); err != nil {
-		return nil, err
-	}
-	if r.tags, err = l.values(l.needs.Tags, kindTag, &l.tagKeys, func(key uint32) []byte { return tagKey(run, key) }); err != nil {
-		return nil, err
-	}
-	if len(l.needs.Metrics) > 0 {
-		sums, err := l.s.Summaries(l.ctx, run)
+	r.within = map[uint32]bool{}
+	for _, id := range opt.Experiments {
+		exp, ok, err := tx.Ord(kindExperiment, id)
 		if err != nil {
 			return nil, err
 		}
-		r.metrics = latest(sums, l.needs.Metrics)
-	}
-	if l.needs.Datasets {
-		if r.datasets, err = datasetsOf(l.tx, run); err != nil {
-			return nil, err
+		if ok {
+			r.within[exp] = true
 		}
 	}
 	return r, nil
 }
-
-func (l *rowLoader) location(exp uint32) (string, error) {
-	e := l.experiments[exp]
-	if e == nil {
-		e = &experimentRow{}
-		if err := l.tx.Load(experimentKey(exp), 1, e); err != nil {
-			return "", err
-		}
-		if l.experiments == nil {
-			l.experiments = map[uint32]*experimentRow{}
-		}
-		l.experiments[exp] = e
-	}
-	return e.Location, nil
-}
-
-// values reads the named params or tags of a run. keys remembers their
-// ordinals; a name without one is on no run.
-func (l *rowLoader) values(names []string, kind store.Kind, keys *map[string]uint32, key func(uint32) []byte) (map[string]string, error) {
-	if len(names) == 0 {
-		return nil, nil
-	}
-	if *keys == nil {
-		*keys = map[string]uint32{}
-		for _, name := range names {
-			ord, ok, err := l.tx.Ord(kind, name)
-			if err != nil {
-				return nil, err
-			}
-			if ok {
-				(*keys)[name] = ord
-			}
-		}
-	}
-	values := make(map[string]string, len(*keys))
-	for name, ord := range *keys {
-		var v valueRow
-		err := l.tx.Load(key(ord), 1, &v)
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		values[name] = v.Value
-	}
-	return values, nil
-}
-
-// latest picks the latest values of the named metrics.
-func latest(sums []MetricSummary, names []string) map[string]float64 {
-	values := make(map[string]float64, len(names))
-	best := map[string]*MetricSummary{}
-	for i := range sums {
-		m := &sums[i]
-		if !slices.Contains(names, m.Metric) {
-			continue
-		}
-		if b := best[m.Metric]; b == nil || m.After(&b.Summary) {
-			best[m.Metric] = m
-			values[m.Metric] = m.Latest.Value
-		}
-	}
-	return values
-}
-
-func datasetsOf(tx *store.Tx, run uint32) ([]query.Dataset, error) {
-	uses, err := lineage.InputUses(tx, run)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]query.Dataset, len(uses))
-	for i, u := range uses {
-		out[i] = query.Dataset{Name: u.Name, Digest: u.Digest, Context: u.Context}
-	}
-	return out, nil
-}
-
-// Field implements [query.Row].
-func (r *searchRow) Field(e query.Entity, key string) query.Value {
-	switch e {
-	case query.Metric:
-		if v, ok := r.metrics[key]; ok {
-			return query.Num(v)
-		}
-	case query.Param:
-		if v, ok := r.params[key]; ok {
-			return query.Str(v)
-		}
-	case query.Tag:
-		if v, ok := r.tags[key]; ok {
-			return query.Str(v)
-		}
-	case query.Attribute:
-		return r.attribute(key)
-	}
-	return query.Missing()
-}
-
-func (r *searchRow) attribute(key string) query.Value {
-	switch key {
-	case "run_id":
-		return query.Str(r.id)
-	case "run_name":
-		return query.Str(r.row.Name)
-	case "status":
-		return query.Str(r.row.status().String())
-	case "artifact_uri":
-		return query.Str(runArtifactURI(r.location, r.id))
-	case "user_id":
-		return query.Str(r.row.User)
-	case "experiment_id":
-		return query.Str(r.exp)
-	case "lifecycle_stage":
-		return query.Str(lifecycle(r.row.Deleted))
-	case "start_time":
-		return query.Int(r.row.Start)
-	case "end_time":
-		if r.row.End != 0 {
-			return query.Int(r.row.End)
-		}
-	}
-	return query.Missing()
-}
-
-func lifecycle(deleted bool) string {
-	if deleted {
-		return "deleted"
-	}
-	return "active"
-}
-
-// Datasets implements [query.Row].
-func (r *searchRow) Datasets() []query.Dataset { return r.datasets }
-
-// SearchExperiments returns the experiments that match a filter, in order.
-// opt.Experiments is not used.
-func (db *DB) SearchExperiments(ctx context.Context, filter string, opt *SearchOptions) ([]*Experiment, error) {
-	if opt == nil {
-		opt = &SearchOptions{}
-	}
-	f, err := query.Parse(query.Experiments, filter)
-	if err != nil {
-		return nil, err
-	}
-	order, err := query.ParseOrderBy(query.Experiments, opt.OrderBy)
-	if err != nil {
-		return nil, err
-	}
-	var found []*Experiment
-	for e, err := range db.Experiments(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		if opt.View.sees(e.Deleted) && f.Match((*experimentFields)(e)) {
-			found = append(found, e)
-		}
-	}
-	slices.SortStableFunc(found, func(a, b *Experiment) int {
-		return order.Compare((*experimentFields)(a), (*experimentFields)(b))
-	})
-	found = found[min(max(opt.Offset, 0), len(found)):]
-	if opt.Limit > 0 {
-		found = found[:min(opt.Limit, len(found))]
-	}
-	return found, nil
-}
-
-// experimentFields is an experiment as a filter sees it.
-type experimentFields Experiment
-
-// Field implements [query.Row].
-func (e *experimentFields) Field(entity query.Entity, key string) query.Value {
-	if entity == query.Tag {
-		if v, ok := e.Tags[key]; ok {
-			return query.Str(v)
-		}
-		return query.Missing()
-	}
-	switch key {
-	case "name":
-		return query.Str(e.Name)
-	case "experiment_id":
-		return query.Str(e.ID)
-	case "lifecycle_stage":
-		return query.Str(lifecycle(e.Deleted))
-	case "creation_time":
-		return query.Int(e.Created.UnixMilli())
-	case "last_update_time":
-		return query.Int(e.Updated.UnixMilli())
-	}
-	return query.Missing()
-}
-
-// Datasets implements [query.Row].
-func (e *experimentFields) Datasets() []query.Dataset { return nil }

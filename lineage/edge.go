@@ -195,6 +195,48 @@ func Outputs(tx *store.Tx, run uint32) ([]Output, error) {
 	return out, nil
 }
 
+// RunEdges is everything that a run used and made.
+type RunEdges struct {
+	Inputs      []Input
+	ModelInputs []string // ids
+	Outputs     []Output
+}
+
+// OfRun returns the edges of a run with one scan: [Inputs], [ModelInputs] and
+// [Outputs] together.
+func OfRun(tx *store.Tx, run uint32) (RunEdges, error) {
+	var all RunEdges
+	for r, err := range tx.Prefix(edgesKey(run, 0)[:5], false) {
+		if err != nil {
+			return all, err
+		}
+		var row edgeRow
+		object := lastUint32(r.Key)
+		if err := decodeSplit(tx, r, &row); err != nil {
+			return all, err
+		}
+		switch role := Role(r.Key[5]); role {
+		case DatasetInput:
+			d, err := loadDataset(tx, object)
+			if err != nil {
+				return all, err
+			}
+			all.Inputs = append(all.Inputs, Input{*d, row.Tags})
+		case ModelInput, ModelOutput:
+			id, err := tx.Text(KindLoggedModel, object)
+			if err != nil {
+				return all, err
+			}
+			if role == ModelInput {
+				all.ModelInputs = append(all.ModelInputs, id)
+			} else {
+				all.Outputs = append(all.Outputs, Output{id, row.Step})
+			}
+		}
+	}
+	return all, nil
+}
+
 type edge struct {
 	object uint32
 	row    edgeRow

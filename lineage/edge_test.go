@@ -138,3 +138,32 @@ func TestRoleString(t *testing.T) {
 	require.Equal(t, "dataset input, model input, model output, model metric, role 9",
 		strings.Join([]string{DatasetInput.String(), ModelInput.String(), ModelOutput.String(), ModelMetric.String(), Role(9).String()}, ", "))
 }
+
+func TestOfRun(t *testing.T) {
+	d := newDB(t)
+	iris := Dataset{Name: "iris", Digest: "d1"}
+	d.do(func(tx *store.Tx) error {
+		if _, err := LogInput(tx, "e1", 1, iris, []Tag{{"mlflow.data.context", "train"}}); err != nil {
+			return err
+		}
+		if err := LogModelInput(tx, 1, "m-in"); err != nil {
+			return err
+		}
+		if err := LogModelMetric(tx, 1, "m-in"); err != nil {
+			return err
+		}
+		return LogModelOutput(tx, 1, Output{"m-out", 7})
+	})
+	d.see(func(tx *store.Tx) error {
+		got, err := OfRun(tx, 1)
+		require.NoError(t, err)
+		inputs, err := Inputs(tx, 1)
+		require.NoError(t, err)
+		require.Equal(t, RunEdges{inputs, []string{"m-in"}, []Output{{"m-out", 7}}}, got)
+		require.Len(t, inputs, 1)
+		got, err = OfRun(tx, 2)
+		require.NoError(t, err)
+		require.Equal(t, RunEdges{}, got)
+		return nil
+	})
+}

@@ -1,0 +1,333 @@
+package runstone
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/runstonedb/runstone/index"
+	"github.com/runstonedb/runstone/lineage"
+	"github.com/runstonedb/runstone/query/tree"
+	"github.com/runstonedb/runstone/store"
+)
+
+// Kinds of fields in the run index, and what their ordinals are. The numbers
+// are durable.
+const (
+	fieldAttribute byte = 1 // attr…
+	fieldParam     byte = 2 // of the key
+	fieldTag       byte = 3 // of the key
+	fieldMetric    byte = 4 // of the series of that name alone; the part is a tree.SeriesFn
+	fieldDataset   byte = 5 // dataset…
+)
+
+const (
+	attrExperiment uint32 = 1 + iota // its ordinal
+	attrID
+	attrName
+	attrUser
+	attrStatus // by name
+	attrStart
+	attrEnd
+	attrDeleted // 1
+	attrParent  // id
+)
+
+const (
+	datasetName uint32 = 1 + iota
+	datasetDigest
+	datasetContext
+)
+
+func attribute(ord uint32) index.Field { return index.Field{Kind: fieldAttribute, Ord: ord} }
+
+func metricField(metric uint32, fn tree.SeriesFn) index.Field {
+	return index.Field{Kind: fieldMetric, Ord: metric, Part: byte(fn)}
+}
+
+// cells gives the index what it keeps of a run; nothing of one that was purged.
+// Absent are what most runs have not: the end of a running one, and whatever of a
+// metric follows from its latest value alone because it is its only point, see
+// (*segmentBatch).metric.
+func (f *folder) cells(tx *store.Tx, run uint32, add func(index.Cell)) error {
+	var row runRow
+	err := tx.Load(runKey(run), 1, &row)
+	if errors.Is(err, ErrNotFound) || err == nil && row.Status == runPurged {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	id, err := tx.Text(kindRun, run)
+	if err != nil {
+		return err
+	}
+	text := func(f index.Field, s string) { add(index.Cell{Field: f, Type: index.Strings, Text: s}) }
+	number := func(f index.Field, i int64) { add(index.Cell{Field: f, Type: index.Ints, Int: i}) }
+	number(attribute(attrExperiment), int64(row.Experiment))
+	text(attribute(attrID), id)
+	text(attribute(attrName), row.Name)
+	text(attribute(attrUser), row.User)
+	text(attribute(attrStatus), row.status().String())
+	number(attribute(attrStart), row.Start)
+	if row.End != 0 {
+		number(attribute(attrEnd), row.End)
+	}
+	if row.Deleted {
+		number(attribute(attrDeleted), 1)
+	}
+	err = eachValue(tx, paramKey(run, 0)[:5], func(key uint32, value string) error {
+		text(index.Field{Kind: fieldParam, Ord: key}, value)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = eachValue(tx, tagKey(run, 0)[:5], func(key uint32, value string) error {
+		text(index.Field{Kind: fieldTag, Ord: key}, value)
+		name, err := tx.Text(kindTag, key)
+		if err == nil && name == TagParent {
+			text(attribute(attrParent), value)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	uses, err := lineage.InputUses(tx, run)
+	if err != nil {
+		return err
+	}
+	for _, u := range uses {
+		text(index.Field{Kind: fieldDataset, Ord: datasetName}, u.Name)
+		text(index.Field{Kind: fieldDataset, Ord: datasetDigest}, u.Digest)
+		if u.Context != "" {
+			text(index.Field{Kind: fieldDataset, Ord: datasetContext}, u.Context)
+		}
+	}
+	return f.metricCells(run, add)
+}
+
+// metricCells adds what is known of a run's metrics.
+func (f *folder) metricCells(run uint32, add func(index.Cell)) error {
+	sums, err := f.db.store.Summaries(f.ctx, run)
+	if err != nil {
+		return err
+	}
+	for len(sums) > 0 {
+		m, n := sums[0].Summary, 1
+		for n < len(sums) && sums[n].Metric == sums[0].Metric {
+			m.Merge(&sums[n].Summary)
+			n++
+		}
+		ord, err := f.metric(sums[0].Metric)
+		if err != nil {
+			return err
+		}
+		addMetric(ord, &m, add)
+		sums = sums[n:]
+	}
+	return nil
+}
+
+// metric returns the ordinal of a metric's name, which has none if all its
+// points were about a model or a dataset.
+func (f *folder) metric(name string) (ord uint32, err error) {
+	if ord, ok := f.metrics[name]; ok {
+		return ord, nil
+	}
+	err = f.db.store.Update(f.ctx, Appended, func(tx *store.Tx) error {
+		ord, err = tx.Intern(store.KindSeries, name)
+		return err
+	})
+	if err == nil {
+		f.metrics[name] = ord
+	}
+	return ord, err
+}
+
+func addMetric(ord uint32, m *store.Summary, add func(index.Cell)) {
+	float := func(fn tree.SeriesFn, v float64) {
+		add(index.Cell{Field: metricField(ord, fn), Type: index.Floats, Float: v})
+	}
+	number := func(fn tree.SeriesFn, v int64) {
+		add(index.Cell{Field: metricField(ord, fn), Type: index.Ints, Int: v})
+	}
+	float(tree.Last, m.Latest.Value)
+	valued := m.Count > m.NaN
+	if valued && m.MinStep != 0 {
+		number(tree.ArgMin, m.MinStep)
+	}
+	if valued && m.MaxStep != 0 {
+		number(tree.ArgMax, m.MaxStep)
+	}
+	if m.Count == 1 {
+		return
+	}
+	number(tree.Count, m.Count)
+	float(tree.First, m.First.Value)
+	if m.NaN > 0 {
+		number(tree.NaNCount, m.NaN)
+	}
+	if !valued {
+		return
+	}
+	float(tree.Min, m.Min)
+	float(tree.Max, m.Max)
+	float(tree.Sum, total(m.Sum, m.PosInf, m.NegInf))
+	float(tree.Mean, m.Mean())
+}
+
+// total is the sum of values of which finite is that of the finite ones.
+func total(finite float64, posInf, negInf int64) float64 {
+	switch {
+	case posInf > 0 && negInf > 0:
+		return math.NaN()
+	case posInf > 0:
+		return math.Inf(1)
+	case negInf > 0:
+		return math.Inf(-1)
+	}
+	return finite
+}
+
+// folder brings changed runs into the index.
+type folder struct {
+	ctx     context.Context
+	db      *DB
+	metrics map[string]uint32
+}
+
+// Runs that changed are searched one by one until they are folded into the
+// index: in the background once there are many, and when the database is closed.
+const (
+	foldMany  = 256
+	foldClose = 16
+	foldDelay = time.Second
+)
+
+// fold brings runs that changed into the index when there are at least so many:
+// ended ones or, with all, whatever is not being logged just now.
+func (db *DB) fold(ctx context.Context, atLeast int, all bool) error {
+	f := &folder{ctx: ctx, db: db, metrics: map[string]uint32{}}
+	last, err := db.lastRun(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = db.runs.Fold(ctx, db.store, index.FoldOptions{Load: f.cells, Last: last, Min: atLeast, Ready: func(run uint32) bool {
+		return db.store.Idle(run) && (all || db.runEnded(ctx, run))
+	}})
+	return err
+}
+
+func (db *DB) lastRun(ctx context.Context) (last uint32, err error) {
+	err = db.View(ctx, func(tx *store.Tx) error {
+		last, err = tx.LastOrd(kindRun)
+		return err
+	})
+	return last, err
+}
+
+func (db *DB) runEnded(ctx context.Context, run uint32) bool {
+	ended := false
+	_ = db.View(ctx, func(tx *store.Tx) error {
+		var row runRow
+		err := tx.Load(runKey(run), 1, &row)
+		ended = err != nil || row.Status == runPurged || row.status().ended()
+		return nil
+	})
+	return ended
+}
+
+// Fold brings what changed since into the run index, runs that are being logged
+// excepted. It happens by itself, see docs/adr; a program that has just logged
+// many runs and is about to search them may call it. [ErrLocked] when the
+// database is shared.
+func (db *DB) Fold(ctx context.Context) error {
+	if err := db.holds(); err != nil {
+		return err
+	}
+	return db.fold(ctx, 1, true)
+}
+
+// Reindex makes the run index anew from the records. progress, which may be nil,
+// is told of runs done. [ErrLocked] when the database is shared.
+func (db *DB) Reindex(ctx context.Context, progress func(done, of int)) error {
+	if err := db.holds(); err != nil {
+		return err
+	}
+	f := &folder{ctx: ctx, db: db, metrics: map[string]uint32{}}
+	last, err := db.lastRun(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = db.runs.Rebuild(ctx, db.store, index.FoldOptions{Load: f.cells, Last: last, Ready: db.store.Idle, Progress: progress})
+	return err
+}
+
+// holds tells why the database takes no changes that only its holder makes.
+func (db *DB) holds() error {
+	if db.opt.ReadOnly {
+		return ErrReadOnly
+	}
+	if db.store == nil {
+		return ErrLocked
+	}
+	return nil
+}
+
+// keeper folds in the background.
+type keeper struct {
+	wake chan struct{}
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// changed tells the keeper that runs changed. It does not wait.
+func (k *keeper) changed() {
+	if k == nil {
+		return
+	}
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (db *DB) keep() {
+	ctx, stop := context.WithCancel(context.Background())
+	k := &keeper{wake: make(chan struct{}, 1), stop: stop}
+	db.keeper = k
+	k.done.Go(func() {
+		pause := time.NewTimer(math.MaxInt64)
+		defer pause.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-k.wake:
+				pause.Reset(foldDelay)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-pause.C:
+			}
+			if err := db.fold(ctx, foldMany, false); err != nil && ctx.Err() == nil && db.opt.Logger != nil {
+				db.opt.Logger.Warn("the run index was not brought up to date", "error", err)
+			}
+		}
+	})
+}
+
+// close stops the keeper and folds what is worth it.
+func (k *keeper) close(db *DB) error {
+	if k == nil {
+		return nil
+	}
+	k.stop()
+	k.done.Wait()
+	return db.fold(context.Background(), foldClose, true)
+}
