@@ -110,27 +110,40 @@ func (db *DB) Search(ctx context.Context, text string, opt *SearchOptions) iter.
 	}
 }
 
-// SearchRuns returns a page of the ids of runs that match a query, or its table.
-// With a [PartialError] the page holds what was found till then.
-func (db *DB) SearchRuns(ctx context.Context, text string, opt *SearchOptions) (*Page[string], error) {
+// SearchRuns returns a page of the runs that match a query, or its table. With a
+// [PartialError] the page holds what was found till then.
+func (db *DB) SearchRuns(ctx context.Context, text string, opt *SearchOptions) (*Page[*RunData], error) {
+	return searchRuns(ctx, db, text, opt, (*runLoader).load)
+}
+
+// SearchRunIDs is SearchRuns for who needs the ids only, which are read much
+// faster than runs.
+func (db *DB) SearchRunIDs(ctx context.Context, text string, opt *SearchOptions) (*Page[string], error) {
+	return searchRuns(ctx, db, text, opt, func(l *runLoader, run uint32) (string, error) { return l.tx.Text(kindRun, run) })
+}
+
+func searchRuns[T any](ctx context.Context, db *DB, text string, opt *SearchOptions, load func(*runLoader, uint32) (T, error)) (p *Page[T], err error) {
 	s, done, err := db.reader()
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	var p *Page[string]
 	err = s.View(ctx, func(tx *store.Tx) error {
 		found, err := db.findRuns(ctx, s, tx, text, opt)
 		if found == nil {
 			return err
 		}
-		p = newPage[string](found)
+		p = newPage[T](found)
+		l := &runLoader{ctx: ctx, s: s, tx: tx}
 		for _, hit := range found.Hits {
-			id, terr := tx.Text(kindRun, hit.Row)
-			if terr != nil {
-				return terr
+			item, lerr := load(l, hit.Row)
+			if errors.Is(lerr, ErrNotFound) { // purged meanwhile
+				continue
 			}
-			p.Items = append(p.Items, id)
+			if lerr != nil {
+				return lerr
+			}
+			p.Items = append(p.Items, item)
 		}
 		return err
 	})

@@ -56,7 +56,11 @@ func (s *Server) getExperimentByName(ctx context.Context, a args) (any, error) {
 
 func (s *Server) searchExperiments(ctx context.Context, a args) (any, error) {
 	limit := a.maxResults(1000, 50_000)
-	opt := &runstone.SearchOptions{View: a.view("view_type"), OrderBy: a.strs("order_by"), Offset: a.offset(), Limit: limit + 1}
+	page := a.page()
+	opt := &runstone.SearchOptions{
+		View: a.view("view_type"), OrderBy: a.strs("order_by"),
+		Offset: page.Offset, After: page.After, Limit: limit, Time: searchTime,
+	}
 	filter := a.str("filter")
 	if err := a.done(); err != nil {
 		return nil, err
@@ -68,8 +72,8 @@ func (s *Server) searchExperiments(ctx context.Context, a args) (any, error) {
 	answer := struct {
 		Experiments []wireExperiment `json:"experiments,omitempty"`
 		Next        string           `json:"next_page_token,omitempty"`
-	}{Next: nextToken(opt.Offset+limit, len(found) > limit)}
-	for _, e := range found[:min(limit, len(found))] {
+	}{Next: searchToken(found.Next)}
+	for _, e := range found.Items {
 		answer.Experiments = append(answer.Experiments, newWireExperiment(e))
 	}
 	return answer, nil

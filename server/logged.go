@@ -229,18 +229,17 @@ func (s *Server) searchLogged(ctx context.Context, a args) (any, error) {
 	if len(ids) == 0 {
 		a.missing("experiment_ids")
 	}
-	var order []query.OrderField
+	opt := &runstone.LoggedModelSearch{}
 	for _, o := range a.objects("order_by") {
-		order = append(order, query.OrderField{
+		opt.Order = append(opt.Order, query.OrderField{
 			Name: o.need("field_name"), Desc: o.has("ascending") && !o.bool("ascending"),
 			DatasetName: o.str("dataset_name"), DatasetDigest: o.str("dataset_digest"),
 		})
 	}
-	var datasets []query.Dataset
 	for _, d := range a.objects("datasets") {
-		datasets = append(datasets, query.Dataset{Name: d.need("dataset_name"), Digest: d.str("dataset_digest")})
+		opt.Datasets = append(opt.Datasets, runstone.DatasetRef{Name: d.need("dataset_name"), Digest: d.str("dataset_digest")})
 	}
-	filter, limit, offset := a.str("filter"), int(a.int("max_results", 100)), a.offset()
+	filter, limit, page := a.str("filter"), int(a.int("max_results", 100)), a.page()
 	if limit > 50_000 {
 		a.fail(badRequest("Invalid value %d for parameter 'max_results' supplied. It must be at most 50000", limit))
 	}
@@ -250,151 +249,17 @@ func (s *Server) searchLogged(ctx context.Context, a args) (any, error) {
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	found, err := s.findLogged(ctx, ids, filter, order, datasets)
+	opt.SearchOptions = runstone.SearchOptions{Experiments: ids, Offset: page.Offset, After: page.After, Limit: limit, Time: searchTime}
+	found, err := s.db.SearchLoggedModels(ctx, filter, opt)
 	if err != nil {
 		return nil, err
 	}
-	found, next := cut(found, offset, limit)
 	answer := struct {
 		Models []wireLogged `json:"models,omitempty"`
 		Next   string       `json:"next_page_token,omitempty"`
-	}{Next: next}
-	for _, m := range found {
-		answer.Models = append(answer.Models, newWireLogged(m.model, m.metrics))
+	}{Next: searchToken(found.Next)}
+	for _, m := range found.Items {
+		answer.Models = append(answer.Models, newWireLogged(m.Model, m.Metrics))
 	}
 	return answer, nil
-}
-
-// findLogged returns the logged models of the experiments that match a filter,
-// whose metrics may be limited to some datasets, in order.
-func (s *Server) findLogged(ctx context.Context, ids []string, filter string, fields []query.OrderField, datasets []query.Dataset) ([]*loggedRow, error) {
-	f, err := query.Parse(query.LoggedModels, filter)
-	if err != nil {
-		return nil, err
-	}
-	order, err := query.NewLoggedModelOrder(fields)
-	if err != nil {
-		return nil, err
-	}
-	var models []*lineage.LoggedModel
-	err = s.db.View(ctx, func(tx *store.Tx) error {
-		slices.Sort(ids)
-		for _, id := range slices.Compact(ids) {
-			for m, err := range lineage.LoggedModelsOf(tx, id) {
-				if err == nil {
-					err = ctx.Err()
-				}
-				if err != nil {
-					return err
-				}
-				if !m.Deleted {
-					models = append(models, m)
-				}
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	var found []*loggedRow
-	for _, m := range models {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		row := &loggedRow{model: m, datasets: datasets}
-		if row.metrics, err = s.db.ModelMetrics(ctx, m.ModelID); err != nil {
-			return nil, err
-		}
-		if f.Match(row) {
-			found = append(found, row)
-		}
-	}
-	slices.SortStableFunc(found, func(a, b *loggedRow) int { return order.Compare(a, b) })
-	return found, nil
-}
-
-// loggedRow is a logged model as a filter sees it.
-type loggedRow struct {
-	model    *lineage.LoggedModel
-	metrics  []runstone.ModelMetric
-	datasets []query.Dataset // what its metrics must be about; none is anything
-}
-
-// Field implements [query.Row].
-func (r *loggedRow) Field(e query.Entity, key string) query.Value {
-	switch e {
-	case query.Metric:
-		return r.DatasetMetric(key, "", "")
-	case query.Param:
-		return tagValue(r.model.Params, key)
-	case query.Tag:
-		return tagValue(r.model.Tags, key)
-	}
-	switch key {
-	case "name":
-		return query.Str(r.model.Name)
-	case "model_id":
-		return query.Str(r.model.ModelID)
-	case "model_type":
-		return query.Str(r.model.ModelType)
-	case "status":
-		if r.model.Status == lineage.LoggedFailed {
-			return query.Str("FAILED") // MLflow's other name of it
-		}
-		return query.Str(r.model.Status)
-	case "artifact_location":
-		return query.Str(r.model.ArtifactURI)
-	case "source_run_id":
-		return query.Str(r.model.SourceRunID)
-	case "experiment_id":
-		return query.Str(r.model.ExperimentID)
-	case "creation_timestamp_ms":
-		return query.Int(r.model.CreatedAt)
-	case "last_updated_timestamp_ms":
-		return query.Int(r.model.UpdatedAt)
-	}
-	return query.Missing()
-}
-
-func tagValue(tags []lineage.Tag, key string) query.Value {
-	if v, ok := lineage.FindTag(tags, key); ok {
-		return query.Str(v)
-	}
-	return query.Missing()
-}
-
-// Datasets implements [query.Row].
-func (r *loggedRow) Datasets() []query.Dataset { return nil }
-
-// MetricValues implements [query.MetricRow].
-func (r *loggedRow) MetricValues(key string) []float64 {
-	var out []float64
-	for i := range r.metrics {
-		m := &r.metrics[i]
-		if m.Metric == key && (len(r.datasets) == 0 || slices.ContainsFunc(r.datasets, func(d query.Dataset) bool {
-			return d.Name == m.Dataset && (d.Digest == "" || d.Digest == m.DatasetDigest)
-		})) {
-			out = append(out, m.Latest.Value)
-		}
-	}
-	return out
-}
-
-// DatasetMetric implements [query.MetricRow].
-func (r *loggedRow) DatasetMetric(key, name, digest string) query.Value {
-	var best *runstone.ModelMetric
-	for i := range r.metrics {
-		m := &r.metrics[i]
-		if m.Metric != key || name != "" && m.Dataset != name || digest != "" && m.DatasetDigest != digest {
-			continue
-		}
-		if best == nil || cmp.Or(cmp.Compare(m.Latest.Step, best.Latest.Step), cmp.Compare(m.Latest.Time, best.Latest.Time)) > 0 {
-			best = m
-		}
-	}
-	if best == nil {
-		return query.Missing()
-	}
-	return query.Num(best.Latest.Value)
 }

@@ -7,29 +7,43 @@ import (
 	"strings"
 )
 
-// A page token is base64 of {"offset": n}, as MLflow's is.
+// A page token is base64 of {"offset": n}, as MLflow's is, or of {"after": c} with
+// the cursor of a search.
 
 type pageToken struct {
-	Offset int `json:"offset"`
+	Offset int    `json:"offset"`
+	After  string `json:"after"`
 }
 
-// offset reads the argument page_token.
-func (a *args) offset() int {
+// offset reads the argument page_token of a list.
+func (a *args) offset() int { return a.page().Offset }
+
+// page reads the argument page_token of a search.
+func (a *args) page() pageToken {
 	token := a.str("page_token")
 	if token == "" {
-		return 0
+		return pageToken{}
 	}
 	b, err := base64.StdEncoding.DecodeString(token)
 	if err != nil {
 		a.fail(badRequest("Invalid page token, could not base64-decode"))
-		return 0
+		return pageToken{}
 	}
 	var t *pageToken
 	if err := json.Unmarshal(b, &t); err != nil || t == nil || t.Offset > 1<<48 {
 		a.fail(badRequest("Invalid page token, decoded value=%s", pythonBytes(b)))
-		return 0
+		return pageToken{}
 	}
-	return max(t.Offset, 0)
+	t.Offset = max(t.Offset, 0)
+	return *t
+}
+
+// searchToken returns the token of the page behind a cursor, "" for the end.
+func searchToken(cursor string) string {
+	if cursor == "" {
+		return ""
+	}
+	return base64.StdEncoding.EncodeToString(fmt.Appendf(nil, `{"after": %q}`, cursor))
 }
 
 // nextToken returns the token of the page that begins at offset, "" when the
@@ -80,14 +94,4 @@ func (a *args) cappedResults(def, limit int64) int {
 		a.wrongType("max_results", a.get("max_results"))
 	}
 	return int(n)
-}
-
-// cut returns one page of a list and the token of the next.
-func cut[T any](list []T, offset, limit int) ([]T, string) {
-	list = list[min(offset, len(list)):]
-	if limit >= len(list) {
-		return list, ""
-	}
-	limit = max(limit, 0)
-	return list[:limit], nextToken(offset+limit, true)
 }

@@ -108,78 +108,35 @@ func (s *Server) getModel(ctx context.Context, a args) (any, error) {
 }
 
 func (s *Server) searchModels(ctx context.Context, a args) (any, error) {
-	limit, offset := a.cappedResults(100, 1000), a.offset()
-	filter, clauses := a.str("filter"), a.strs("order_by")
-	if limit < 0 {
-		a.fail(badRequest("Invalid value %d for parameter 'max_results' supplied. It must be a positive integer", limit))
-	}
+	opt, filter := a.registrySearch(100, 1000)
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	f, order, err := parseSearch(query.RegisteredModels, filter, clauses)
+	found, err := s.db.SearchModels(ctx, filter, opt)
 	if err != nil {
 		return nil, err
 	}
-	var found []*lineage.RegisteredModel
-	err = s.db.View(ctx, func(tx *store.Tx) error {
-		for m, err := range lineage.Models(tx) {
-			if err == nil {
-				err = ctx.Err()
-			}
-			if err != nil {
-				return err
-			}
-			if (!m.IsPrompt() || f.WantsPrompts()) && f.Match((*modelRow)(m)) {
-				found = append(found, m)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	slices.SortStableFunc(found, func(a, b *lineage.RegisteredModel) int { return order.Compare((*modelRow)(a), (*modelRow)(b)) })
-	found, next := cut(found, offset, limit)
 	answer := struct {
 		Models []wireModel `json:"registered_models,omitempty"`
 		Next   string      `json:"next_page_token,omitempty"`
-	}{Next: next}
-	for _, m := range found {
+	}{Next: searchToken(found.Next)}
+	for _, m := range found.Items {
 		answer.Models = append(answer.Models, newWireModel(m))
 	}
 	return answer, nil
 }
 
-func parseSearch(d query.Domain, filter string, clauses []string) (*query.Filter, *query.Order, error) {
-	f, err := query.Parse(d, filter)
-	if err != nil {
-		return nil, nil, err
+// registrySearch reads the arguments of a search of models or versions.
+func (a *args) registrySearch(def, limit int64) (*runstone.SearchOptions, string) {
+	n, page := a.cappedResults(def, limit), a.page()
+	if n < 0 {
+		a.fail(badRequest("Invalid value %d for parameter 'max_results' supplied. It must be a positive integer", n))
 	}
-	order, err := query.ParseOrderBy(d, clauses)
-	return f, order, err
+	opt := &runstone.SearchOptions{
+		OrderBy: a.strs("order_by"), Offset: page.Offset, After: page.After, Limit: max(n, 1), Time: searchTime,
+	}
+	return opt, a.str("filter")
 }
-
-// modelRow is a registered model as a filter sees it.
-type modelRow lineage.RegisteredModel
-
-// Field implements [query.Row].
-func (r *modelRow) Field(e query.Entity, key string) query.Value {
-	if e == query.Tag {
-		return tagValue(r.Tags, key)
-	}
-	switch key {
-	case "name":
-		return query.Str(r.Name)
-	case "creation_timestamp":
-		return query.Int(r.CreatedAt)
-	case "last_updated_timestamp":
-		return query.Int(r.UpdatedAt)
-	}
-	return query.Missing()
-}
-
-// Datasets implements [query.Row].
-func (r *modelRow) Datasets() []query.Dataset { return nil }
 
 func (s *Server) setModelTag(ctx context.Context, a args) (any, error) {
 	name, t := a.need("name"), lineage.Tag{Key: a.need("key"), Value: a.str("value")}

@@ -90,10 +90,11 @@ func (s *Server) searchRuns(ctx context.Context, a args) (any, error) {
 	if limit <= 0 {
 		a.fail(badRequest("Invalid value %d for parameter 'max_results' supplied. It must be a positive integer", limit))
 	}
+	page := a.page()
 	opt := &runstone.SearchOptions{
 		Experiments: append([]string{}, a.strs("experiment_ids")...), // no ids are no runs
 		View:        a.view("run_view_type"), OrderBy: a.strs("order_by"),
-		Offset: a.offset(), Limit: limit + 1,
+		Offset: page.Offset, After: page.After, Limit: limit, Time: searchTime,
 	}
 	filter := a.str("filter")
 	if err := a.done(); err != nil {
@@ -103,16 +104,14 @@ func (s *Server) searchRuns(ctx context.Context, a args) (any, error) {
 		Runs []wireRun `json:"runs,omitempty"`
 		Next string    `json:"next_page_token,omitempty"`
 	}{}
-	for r, err := range s.db.Search(ctx, filter, opt) {
-		if err != nil {
-			return nil, err
-		}
-		if len(answer.Runs) == limit {
-			answer.Next = nextToken(opt.Offset+limit, true)
-			break
-		}
+	found, err := s.db.SearchRuns(ctx, filter, opt)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range found.Items {
 		answer.Runs = append(answer.Runs, newWireRun(r))
 	}
+	answer.Next = searchToken(found.Next)
 	return answer, nil
 }
 

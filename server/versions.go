@@ -172,76 +172,17 @@ func (s *Server) latestVersions(ctx context.Context, a args) (any, error) {
 }
 
 func (s *Server) searchVersions(ctx context.Context, a args) (any, error) {
-	limit, offset := a.cappedResults(10_000, 200_000), a.offset()
-	filter, clauses := a.str("filter"), a.strs("order_by")
-	if limit < 0 {
-		a.fail(badRequest("Invalid value %d for parameter 'max_results' supplied. It must be a positive integer", limit))
-	}
+	opt, filter := a.registrySearch(10_000, 200_000)
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	f, order, err := parseSearch(query.ModelVersions, filter, clauses)
+	found, err := s.db.SearchVersions(ctx, filter, opt)
 	if err != nil {
 		return nil, err
 	}
-	var found []*lineage.ModelVersion
-	err = s.db.View(ctx, func(tx *store.Tx) error {
-		for v, err := range lineage.Versions(tx) {
-			if err == nil {
-				err = ctx.Err()
-			}
-			if err != nil {
-				return err
-			}
-			if (!isPrompt(v) || f.WantsPrompts()) && f.Match((*versionRow)(v)) {
-				found = append(found, v)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	slices.SortStableFunc(found, func(a, b *lineage.ModelVersion) int { return order.Compare((*versionRow)(a), (*versionRow)(b)) })
-	found, next := cut(found, offset, limit)
-	answer := versionsAnswer{Next: next}
-	for _, v := range found {
+	answer := versionsAnswer{Next: searchToken(found.Next)}
+	for _, v := range found.Items {
 		answer.Versions = append(answer.Versions, newWireVersion(v, false))
 	}
 	return answer, nil
 }
-
-const tagPrompt = "mlflow.prompt.is_prompt"
-
-func isPrompt(v *lineage.ModelVersion) bool {
-	is, _ := lineage.FindTag(v.Tags, tagPrompt)
-	return is == "true"
-}
-
-// versionRow is a model version as a filter sees it.
-type versionRow lineage.ModelVersion
-
-// Field implements [query.Row].
-func (r *versionRow) Field(e query.Entity, key string) query.Value {
-	if e == query.Tag {
-		return tagValue(r.Tags, key)
-	}
-	switch key {
-	case "name":
-		return query.Str(r.Model)
-	case "version_number":
-		return query.Int(int64(r.Version))
-	case "run_id":
-		return query.Str(r.RunID)
-	case "source_path":
-		return query.Str(r.Source)
-	case "creation_timestamp":
-		return query.Int(r.CreatedAt)
-	case "last_updated_timestamp":
-		return query.Int(r.UpdatedAt)
-	}
-	return query.Missing()
-}
-
-// Datasets implements [query.Row].
-func (r *versionRow) Datasets() []query.Dataset { return nil }
