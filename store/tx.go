@@ -41,6 +41,16 @@ func (tx *Tx) Load(key []byte, version byte, dst any) error {
 	return decodeRow(key, value, version, dst)
 }
 
+// LoadBytes returns the body of the row at key, as [Tx.SaveBytes] took it. It is
+// shared and must not be changed. Errors are those of [Tx.Load].
+func (tx *Tx) LoadBytes(key []byte, version byte) ([]byte, error) {
+	value, err := tx.get(key)
+	if err != nil {
+		return nil, err
+	}
+	return rowBytes(key, value, version)
+}
+
 // Has reports whether there is a row at key.
 func (tx *Tx) Has(key []byte) (bool, error) {
 	_, err := tx.get(key)
@@ -56,10 +66,16 @@ func (tx *Tx) Save(key []byte, version byte, v any) error {
 	if err != nil {
 		return err
 	}
+	return tx.SaveBytes(key, version, body)
+}
+
+// SaveBytes writes body, bytes that describe themselves, as the row at key. It
+// may be changed afterwards.
+func (tx *Tx) SaveBytes(key []byte, version byte, body []byte) error {
 	if len(body)+record.HeaderSize > kv.MaxValue {
 		return fmt.Errorf("row of %d bytes, at most %d fit: %w", len(body), kv.MaxValue-record.HeaderSize, ErrInvalid)
 	}
-	return tx.put(key, record.Seal(nil, key, version, body))
+	return tx.put(key, record.Seal(make([]byte, 0, len(body)+record.HeaderSize), key, version, body))
 }
 
 // Delete removes the row at key if there is one.
@@ -96,13 +112,22 @@ func (tx *Tx) get(key []byte) ([]byte, error) {
 	return value, err
 }
 
-func decodeRow(key, value []byte, version byte, dst any) error {
+// rowBytes returns the body of a sealed value, whose memory it shares.
+func rowBytes(key, value []byte, version byte) ([]byte, error) {
 	got, body, err := record.Open(key, value)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if got > version {
-		return fmt.Errorf("row %x has version %d: %w", key, got, ErrFuture)
+		return nil, fmt.Errorf("row %x has version %d: %w", key, got, ErrFuture)
+	}
+	return body, nil
+}
+
+func decodeRow(key, value []byte, version byte, dst any) error {
+	body, err := rowBytes(key, value, version)
+	if err != nil {
+		return err
 	}
 	if err := record.Decode(body, dst); err != nil {
 		return fmt.Errorf("row %x: %w", key, err)
@@ -121,6 +146,9 @@ type Row struct {
 func (r Row) Decode(version byte, dst any) error {
 	return decodeRow(r.Key, r.value, version, dst)
 }
+
+// Bytes returns the row's body like [Tx.LoadBytes], valid until the next row.
+func (r Row) Bytes(version byte) ([]byte, error) { return rowBytes(r.Key, r.value, version) }
 
 // Prefix iterates over the rows whose key starts with prefix, in key order or
 // in reverse.
