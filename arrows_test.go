@@ -49,6 +49,7 @@ var arrows = map[string][]string{
 var outside = map[string][]string{
 	"internal/record":          {"github.com/vmihailenco/msgpack/v5"},
 	"store":                    {"github.com/tidwall/btree", "golang.org/x/sys"},
+	"index":                    {"github.com/klauspost/compress"},
 	"store/internal/badgerkv":  {"github.com/dgraph-io/badger/v4", "google.golang.org/protobuf"},
 	"store/internal/block":     {"github.com/klauspost/compress"},
 	"store/internal/journal":   {"golang.org/x/sys"},

@@ -1,12 +1,45 @@
-// Package index answers which runs a search has to look at, and keeps the best
-// of what it found.
+// Package index is what makes searches of runs fast: a table of them that is
+// stored column by column, and lists of the runs of experiments. All of it is
+// derived from other rows and written in transactions of the store as they are.
 //
 //	'x' experiment, run → nothing; the runs of an experiment
 //
-// Both are uint32 ordinals. The row is written in the transaction that creates
-// the run, so it cannot be missing or left behind. This is the whole index for
-// now: filters are evaluated on the rows of each run. What a faster one needs
-// to know of a change passes through here.
+//	'X'                                       → the state: stateRow
+//	'X' first run                             → a segment: segmentRow
+//	'Y' segment, piece                        → its fields: bytes, see encodeSchema
+//	'Z' kind, key, segment                    → head of a field: bytes, see head.go
+//	'c' kind, key, part, number, piece        → a column: bytes, see below
+//	'y' epoch, run                            → 8 bytes; the run changed since it was folded
+//
+// Kind and part are one byte, pieces uint16, all other parts of keys uint32.
+//
+// # Segments
+//
+// A segment is the runs of up to 4,096 consecutive ordinals. It has one column
+// for each field that any of them has, and a head for each kind and key that
+// says what parts of it there are (the aggregates of a metric), sums up each
+// part and says where its column is. Short columns are in the head itself, equal
+// ones there once. So a search reads the columns it names and the heads of their
+// keys, which lie beside each other for all segments, and nothing else.
+//
+// Who changes a run marks it with [Touch] in the same transaction. Runs that
+// are marked, or that no segment covers, are dirty: [Snapshot.Dirty] lists them
+// and the searcher reads their records. [Table.Fold] puts them into segments, in
+// place where only some columns change. Columns are never changed: the new ones
+// have new numbers, and a transaction that began before reads the old ones.
+//
+// # Columns
+//
+// A column is
+//
+//	byte     type, kind of rows, whether some have several values: flat.go
+//	…        which rows have values; nothing if all have one
+//	[block]  how many each of them has
+//	…        the values: floats, a block of integers, or strings
+//
+// Blocks of integers are in ints.go, floats in numbers.go, strings in
+// strings.go. Every reader of them checks what it reads; damage is an error that
+// wraps store.ErrCorrupt, and no length that bytes claim is believed.
 package index
 
 import (
