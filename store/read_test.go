@@ -173,6 +173,7 @@ func (d *drawn) check(t *rapid.T) {
 	}
 	d.checkPredicates(t, r, want)
 	d.checkFigures(t, r, want)
+	d.checkSummaries(t)
 }
 
 func (d *drawn) checkPredicates(t *rapid.T, r Range, want []Columns) {
@@ -219,6 +220,42 @@ func (d *drawn) checkFigures(t *rapid.T, r Range, want []Columns) {
 		require.Equal(t, p.Time, at[i].Time)
 		require.Equal(t, orZero(p.Value), orZero(at[i].Point.Value))
 	}
+}
+
+// checkSummaries compares what is known of series without reading points.
+func (d *drawn) checkSummaries(t *rapid.T) {
+	for run := range uint32(2) {
+		sums, err := d.s.Summaries(ctx, run+1)
+		require.NoError(t, err)
+		of := map[string]*Summary{}
+		for i, m := range sums {
+			if of[m.Metric] == nil {
+				of[m.Metric] = &sums[i].Summary
+			} else {
+				of[m.Metric].merge(m.Summary)
+			}
+		}
+		for _, m := range drawnMetrics {
+			want := d.want[Curve{run + 1, m}]
+			if len(want.steps) == 0 {
+				require.Nil(t, of[m])
+				continue
+			}
+			requireSummary(t, want, of[m])
+		}
+	}
+}
+
+func requireSummary(t require.TestingT, c *curve, got *Summary) {
+	var w Columns
+	w.Steps, w.Times, w.Values = c.steps, c.times, c.values
+	requireAggregate(t, w, Aggregate{
+		Count: got.Count, NaN: got.NaN, PosInf: got.PosInf, NegInf: got.NegInf, First: got.First, Last: got.Latest,
+		Min: got.Min, Max: got.Max, MinStep: got.MinStep, MaxStep: got.MaxStep, Sum: got.Sum,
+	})
+	require.Equal(t, slices.Min(c.times), got.MinTime)
+	require.Equal(t, slices.Max(c.times), got.MaxTime)
+	require.Equal(t, got.Count-got.NaN-got.PosInf-got.NegInf, got.Finite())
 }
 
 func requireAggregate(t require.TestingT, w Columns, got Aggregate) {
@@ -304,5 +341,7 @@ func TestReadModel(t *testing.T) {
 		d.check(t)
 		d.reopen(t)
 		d.check(t)
+		_, err := d.s.Verify(ctx, func(p Problem) { t.Fatalf("%s: %v", p.Where, p.Err) })
+		require.NoError(t, err)
 	})
 }

@@ -198,18 +198,6 @@ func (t *seriesTable) unload() {
 	}
 }
 
-// groupRow is the 'G' row: the series of a group, by column from 1.
-type groupRow struct{ Series []uint32 }
-
-// stateRow is the 'g' row: what of a group the key space holds.
-type stateRow struct {
-	Through    uint64 // journals up to this number are included
-	Blocks     uint32 // full blocks, numbered from 0
-	Tail       uint32 // points in the tail
-	TailNumber uint32 // of the tail's rows
-	Sums       []summaryRow
-}
-
 func groupPrefix(table byte, run uint32) []byte { return tuple.Uint32(tuple.Key(table), run) }
 func groupKey(table byte, run, group uint32) []byte {
 	return tuple.Uint32(groupPrefix(table, run), group)

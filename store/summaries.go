@@ -80,7 +80,7 @@ func (s *Store) storedSummaries(run uint32, add func(uint32, Summary)) error {
 				return err
 			}
 			for i, ord := range series {
-				add(ord, st.Sums[i].summary())
+				add(ord, st.Sums[i])
 			}
 			return nil
 		})
