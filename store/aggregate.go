@@ -18,13 +18,12 @@ type Aggregate struct {
 // Mean returns the mean of the values but NaN, NaN when there is none.
 func (a *Aggregate) Mean() float64 { return mean(a.Count-a.NaN, a.PosInf, a.NegInf, a.Sum) }
 
-// Aggregates sums up each curve over r; one without points there has Count 0.
-// Of series that are wholly in r, and of blocks with steps that ascend, the
-// summaries do.
-// ErrInvalid when r is empty.
-func (s *Store) Aggregates(ctx context.Context, curves []Curve, r Range) ([]Aggregate, error) {
+// Aggregates sums up each curve over its range; one without points there has
+// Count 0. Of series that are wholly in range, and of blocks with steps that
+// ascend, the summaries do. For ranges see [Store.Ever].
+func (s *Store) Aggregates(ctx context.Context, curves []Curve, ranges []Range) ([]Aggregate, error) {
 	out := make([]Aggregate, len(curves))
-	err := s.ask(ctx, curves, r, func(i int) (visitor, *Cost) {
+	err := s.ask(ctx, curves, ranges, func(i int) (visitor, *Cost) {
 		return &aggregator{out: &out[i]}, &out[i].Cost
 	})
 	if err != nil {

@@ -90,7 +90,7 @@ func BenchmarkEver(b *testing.B) {
 	require.NoError(b, s.Checkpoint(ctx))
 	b.ReportAllocs()
 	for b.Loop() {
-		_, err := s.Ever(ctx, curves, AllPoints(), Less, 0.1)
+		_, err := s.Ever(ctx, curves, []Range{AllPoints()}, Less, 0.1)
 		require.NoError(b, err)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/runs, "ns/run")
@@ -101,7 +101,7 @@ func BenchmarkEverInRange(b *testing.B) {
 	s := benchGroup(b, 1_000_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		_, err := s.Ever(ctx, []Curve{{1, "a"}}, AllPoints().Steps(500_000, 700_000), Greater, 5)
+		_, err := s.Ever(ctx, []Curve{{1, "a"}}, []Range{AllPoints().Steps(500_000, 700_000)}, Greater, 5)
 		require.NoError(b, err)
 	}
 }
@@ -112,7 +112,7 @@ func BenchmarkSlope1M(b *testing.B) {
 	s := benchGroup(b, n)
 	b.ReportAllocs()
 	for b.Loop() {
-		_, err := s.Slope(ctx, []Curve{{1, "a"}}, AllPoints())
+		_, err := s.Slope(ctx, []Curve{{1, "a"}}, []Range{AllPoints()})
 		require.NoError(b, err)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/point")
