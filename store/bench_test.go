@@ -96,6 +96,50 @@ func BenchmarkEver(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/runs, "ns/run")
 }
 
+// BenchmarkSummariesOf reads what is known of 8 series of each of ten thousand
+// runs.
+func BenchmarkSummariesOf(b *testing.B) {
+	const n = 10_000
+	for _, part := range []string{"memory", "rows"} {
+		opt := testOptions()
+		opt.CheckpointBytes = 1 << 30
+		s := open(b, b.TempDir(), opt)
+		runs := make([]uint32, n)
+		metrics := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
+		for i := range runs {
+			runs[i] = uint32(i + 1)
+			logSteps(b, s, runs[i], 1, 20, func(string, int64) float64 { return math.Sin(float64(i)) }, metrics...)
+		}
+		if part == "rows" {
+			require.NoError(b, s.Checkpoint(ctx))
+		}
+		b.Run(part, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				var total int64
+				require.NoError(b, s.SummariesOf(ctx, runs, func(_, _ uint32, sum *Summary) error {
+					total += sum.Count
+					return nil
+				}))
+				require.EqualValues(b, n*8*20, total)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/run")
+		})
+		if part == "rows" {
+			b.Run("one by one", func(b *testing.B) {
+				for b.Loop() {
+					for _, run := range runs[:1000] {
+						sums, err := s.Summaries(ctx, run)
+						require.NoError(b, err)
+						require.Len(b, sums, 8)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/run")
+			})
+		}
+	}
+}
+
 // BenchmarkEverInRange asks a long curve about a range of steps.
 func BenchmarkEverInRange(b *testing.B) {
 	s := benchGroup(b, 1_000_000)

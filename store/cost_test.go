@@ -236,7 +236,7 @@ func TestReadHoldsRun(t *testing.T) {
 	}
 	logSteps(t, s, 1, 0, 5000, linear, "m")
 	for _, memory := range []bool{true, false} {
-		require.Equal(t, memory, s.series.inMemory(1))
+		require.Equal(t, memory, s.series.groupsOf([]uint32{1})[0] != nil)
 		for c, err := range s.Points(ctx, 1, "m", AllPoints()) {
 			require.NoError(t, err)
 			require.NotEmpty(t, c.Steps)

@@ -49,11 +49,12 @@ const maxOrd = 1<<32 - 1
 // eachOfGroup calls fn for the rows of a table from lo to below hi, whose keys
 // begin with run and group.
 func eachOfGroup(tx *Tx, lo, hi []byte, fn func(*groupDef) error) error {
+	var d groupDef
 	for row, err := range tx.Scan(lo, hi, false) {
 		if err != nil {
 			return err
 		}
-		d := groupDef{binary.BigEndian.Uint32(row.Key[1:]), binary.BigEndian.Uint32(row.Key[5:]), row}
+		d = groupDef{binary.BigEndian.Uint32(row.Key[1:]), binary.BigEndian.Uint32(row.Key[5:]), row}
 		if err := fn(&d); err != nil {
 			return err
 		}

@@ -239,9 +239,16 @@ func (d *drawn) checkFigures(t *rapid.T, ranges []Range, want []Columns) {
 
 // checkSummaries compares what is known of series without reading points.
 func (d *drawn) checkSummaries(t *rapid.T) {
+	together := map[uint32]int{}
+	require.NoError(t, d.s.SummariesOf(ctx, []uint32{1, 2, 3}, func(run, _ uint32, _ *Summary) error {
+		together[run]++
+		return nil
+	}))
+	require.Zero(t, together[3])
 	for run := range uint32(2) {
 		sums, err := d.s.Summaries(ctx, run+1)
 		require.NoError(t, err)
+		require.Len(t, sums, together[run+1])
 		of := map[string]*Summary{}
 		for i, m := range sums {
 			if of[m.Metric] == nil {

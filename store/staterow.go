@@ -141,137 +141,140 @@ func openRow(key, value []byte) ([]byte, error) {
 // unpacker reads msgpack integers and lengths of arrays. After the first byte
 // that is something else it gives zeros, and end an error.
 type unpacker struct {
-	b   []byte
-	at  int
-	bad bool
+	b  []byte
+	at int
 }
 
+// broken is where an unpacker is that met something else.
+const broken = math.MaxInt32
+
 func (u *unpacker) end(what string) error {
-	if u.bad || u.at != len(u.b) {
+	if u.at != len(u.b) {
 		return fmt.Errorf("%s: %w", what, ErrCorrupt)
 	}
 	return nil
 }
 
-func (u *unpacker) fail() { u.bad, u.at = true, len(u.b) }
-
 // array expects an array of n < 16 items.
-func (u *unpacker) array(n byte) {
-	if u.at < len(u.b) && u.b[u.at] == 0x90|n {
-		u.at++
-		return
-	}
-	u.fail()
-}
+func (u *unpacker) array(n byte) { u.at = takeArray(u.b, u.at, n) }
 
 // length returns that of an array whose items take at least size bytes each.
 func (u *unpacker) length(size int) int {
-	if u.at == len(u.b) {
-		u.fail()
+	b, at := u.b, u.at
+	u.at = broken
+	if at >= len(b) {
 		return 0
 	}
-	c, rest, n := u.b[u.at], u.b[u.at+1:], 0
-	switch {
+	n := 0
+	switch c := b[at]; {
 	case c&0xf0 == 0x90:
 		n = int(c & 0x0f)
-	case c == 0xdc && len(rest) >= 2:
-		n = int(binary.BigEndian.Uint16(rest))
-		u.at += 2
+		at++
+	case c == 0xdc && at+3 <= len(b):
+		n = int(binary.BigEndian.Uint16(b[at+1:]))
+		at += 3
 	default:
-		u.fail()
 		return 0
 	}
-	u.at++
-	if n > (len(u.b)-u.at)/size {
-		u.fail()
+	if n > (len(b)-at)/size {
 		return 0
 	}
+	u.at = at
+	return n
+}
+
+func (u *unpacker) uint() (n uint64) {
+	n, u.at = takeUint(u.b, u.at)
 	return n
 }
 
 func (u *unpacker) uint32() uint32 {
 	n := u.uint()
 	if n > math.MaxUint32 {
-		u.fail()
-		return 0
+		u.at = broken
 	}
 	return uint32(n)
 }
 
-func (u *unpacker) uint() uint64 {
-	if u.at < len(u.b) && u.b[u.at] < 0x80 {
-		u.at++
-		return uint64(u.b[u.at-1])
-	}
-	return u.long()
-}
-
-// long reads an unsigned integer of more than 7 bits.
-func (u *unpacker) long() uint64 {
-	b := u.b[u.at:]
-	if len(b) >= 9 && b[0] == 0xcf { // times and floats
-		u.at += 9
-		return binary.BigEndian.Uint64(b[1:])
-	}
-	switch {
-	case len(b) >= 2 && b[0] == 0xcc:
-		u.at += 2
-		return uint64(b[1])
-	case len(b) >= 3 && b[0] == 0xcd:
-		u.at += 3
-		return uint64(binary.BigEndian.Uint16(b[1:]))
-	case len(b) >= 5 && b[0] == 0xce:
-		u.at += 5
-		return uint64(binary.BigEndian.Uint32(b[1:]))
-	}
-	u.fail()
-	return 0
-}
-
-func (u *unpacker) int() int64 {
-	if u.at == len(u.b) || u.b[u.at] < 0xd0 { // not below 0
-		n := u.uint()
-		if n > math.MaxInt64 {
-			u.fail()
-			return 0
-		}
-		return int64(n)
-	}
-	b := u.b[u.at:]
-	switch {
-	case b[0] >= 0xe0:
-		u.at++
-		return int64(int8(b[0]))
-	case len(b) >= 2 && b[0] == 0xd0:
-		u.at += 2
-		return int64(int8(b[1]))
-	case len(b) >= 3 && b[0] == 0xd1:
-		u.at += 3
-		return int64(int16(binary.BigEndian.Uint16(b[1:])))
-	case len(b) >= 5 && b[0] == 0xd2:
-		u.at += 5
-		return int64(int32(binary.BigEndian.Uint32(b[1:])))
-	case len(b) >= 9 && b[0] == 0xd3:
-		u.at += 9
-		return int64(binary.BigEndian.Uint64(b[1:]))
-	}
-	u.fail()
-	return 0
-}
-
-func (u *unpacker) float() float64 { return math.Float64frombits(u.uint()) }
-
-func (u *unpacker) point(p *Point) {
-	u.array(pointFields)
-	p.Step, p.Time, p.Value = u.int(), u.int(), u.float()
-}
-
 func (u *unpacker) summary(m *Summary) {
-	u.array(summaryFields)
-	m.Count, m.NaN, m.PosInf, m.NegInf = u.int(), u.int(), u.int(), u.int()
-	u.point(&m.Latest)
-	u.point(&m.First)
-	m.Min, m.Max = u.float(), u.float()
-	m.MinStep, m.MaxStep, m.MinTime, m.MaxTime = u.int(), u.int(), u.int(), u.int()
-	m.Sum = u.float()
+	b, at := u.b, takeArray(u.b, u.at, summaryFields)
+	m.Count, at = takeInt(b, at)
+	m.NaN, at = takeInt(b, at)
+	m.PosInf, at = takeInt(b, at)
+	m.NegInf, at = takeInt(b, at)
+	at = takePoint(b, at, &m.Latest)
+	at = takePoint(b, at, &m.First)
+	m.Min, at = takeFloat(b, at)
+	m.Max, at = takeFloat(b, at)
+	m.MinStep, at = takeInt(b, at)
+	m.MaxStep, at = takeInt(b, at)
+	m.MinTime, at = takeInt(b, at)
+	m.MaxTime, at = takeInt(b, at)
+	m.Sum, u.at = takeFloat(b, at)
+}
+
+// The functions below read what is at an index of b and return the index of
+// what follows.
+
+func takeArray(b []byte, at int, n byte) int {
+	if at < len(b) && b[at] == 0x90|n {
+		return at + 1
+	}
+	return broken
+}
+
+func takePoint(b []byte, at int, p *Point) int {
+	at = takeArray(b, at, pointFields)
+	p.Step, at = takeInt(b, at)
+	p.Time, at = takeInt(b, at)
+	p.Value, at = takeFloat(b, at)
+	return at
+}
+
+func takeFloat(b []byte, at int) (float64, int) {
+	n, at := takeUint(b, at)
+	return math.Float64frombits(n), at
+}
+
+func takeUint(b []byte, at int) (uint64, int) {
+	if at >= len(b) {
+		return 0, broken
+	}
+	switch c := b[at]; {
+	case c < 0x80:
+		return uint64(c), at + 1
+	case c == 0xcf && at+9 <= len(b): // most floats
+		return binary.BigEndian.Uint64(b[at+1:]), at + 9
+	case c == 0xcc && at+2 <= len(b):
+		return uint64(b[at+1]), at + 2
+	case c == 0xcd && at+3 <= len(b):
+		return uint64(binary.BigEndian.Uint16(b[at+1:])), at + 3
+	case c == 0xce && at+5 <= len(b):
+		return uint64(binary.BigEndian.Uint32(b[at+1:])), at + 5
+	}
+	return 0, broken
+}
+
+func takeInt(b []byte, at int) (int64, int) {
+	if at >= len(b) {
+		return 0, broken
+	}
+	switch c := b[at]; {
+	case c < 0x80 || c >= 0xe0:
+		return int64(int8(c)), at + 1
+	case (c == 0xcf || c == 0xd3) && at+9 <= len(b): // times
+		n := int64(binary.BigEndian.Uint64(b[at+1:]))
+		if n < 0 && c == 0xcf {
+			return 0, broken
+		}
+		return n, at + 9
+	case c == 0xd0 && at+2 <= len(b):
+		return int64(int8(b[at+1])), at + 2
+	case c == 0xd1 && at+3 <= len(b):
+		return int64(int16(binary.BigEndian.Uint16(b[at+1:]))), at + 3
+	case c == 0xd2 && at+5 <= len(b):
+		return int64(int32(binary.BigEndian.Uint32(b[at+1:]))), at + 5
+	}
+	n, at := takeUint(b, at)
+	return int64(n), at
 }
