@@ -6,11 +6,13 @@ import (
 	"github.com/runstonedb/runstone/store"
 )
 
-// Op compares a value with a number, as the filter language does: NaN satisfies
-// [NotEqual] and no other, and infinities compare as numbers do.
+// Op is a condition on a value. It compares with a number, as the filter
+// language does: NaN satisfies [NotEqual] and no other comparison, and
+// infinities compare as numbers do. Or it is about the kind of the value, and
+// the number does not count.
 type Op = store.Op
 
-// The comparisons.
+// The conditions.
 const (
 	Less         = store.Less
 	LessEqual    = store.LessEqual
@@ -18,6 +20,10 @@ const (
 	GreaterEqual = store.GreaterEqual
 	Equal        = store.Equal
 	NotEqual     = store.NotEqual
+	IsNaN        = store.IsNaN
+	NotNaN       = store.NotNaN
+	IsInf        = store.IsInf // positive or negative
+	NotInf       = store.NotInf
 )
 
 // ReadCost is what an answer about a curve took: Blocks (that there are),
@@ -47,7 +53,7 @@ type Line = store.Line
 // cheap. [ErrNotFound] for a run, [ErrInvalid] for an empty r or an unknown op.
 func (db *DB) Ever(ctx context.Context, curves []Curve, r PointRange, op Op, x float64) (out []Answer, err error) {
 	err = db.readCurves(ctx, curves, func(s *store.Store, of []store.Curve) error {
-		out, err = s.Ever(ctx, of, r, op, x)
+		out, err = s.Ever(ctx, of, []store.Range{r}, op, x)
 		return err
 	})
 	return out, err
@@ -57,7 +63,7 @@ func (db *DB) Ever(ctx context.Context, curves []Curve, r PointRange, op Op, x f
 // satisfy op x. See [DB.Ever]; here it is [NotEqual] that may need points.
 func (db *DB) Always(ctx context.Context, curves []Curve, r PointRange, op Op, x float64) (out []Answer, err error) {
 	err = db.readCurves(ctx, curves, func(s *store.Store, of []store.Curve) error {
-		out, err = s.Always(ctx, of, r, op, x)
+		out, err = s.Always(ctx, of, []store.Range{r}, op, x)
 		return err
 	})
 	return out, err
@@ -68,7 +74,7 @@ func (db *DB) Always(ctx context.Context, curves []Curve, r PointRange, op Op, x
 // ascend. [ErrNotFound] for a run, [ErrInvalid] for an empty r.
 func (db *DB) Aggregates(ctx context.Context, curves []Curve, r PointRange) (out []Aggregate, err error) {
 	err = db.readCurves(ctx, curves, func(s *store.Store, of []store.Curve) error {
-		out, err = s.Aggregates(ctx, of, r)
+		out, err = s.Aggregates(ctx, of, []store.Range{r})
 		return err
 	})
 	return out, err
@@ -78,7 +84,7 @@ func (db *DB) Aggregates(ctx context.Context, curves []Curve, r PointRange) (out
 // by time, then value. [ErrNotFound] for a run.
 func (db *DB) ValuesAt(ctx context.Context, curves []Curve, step int64) (out []ValueAt, err error) {
 	err = db.readCurves(ctx, curves, func(s *store.Store, of []store.Curve) error {
-		out, err = s.At(ctx, of, step)
+		out, err = s.At(ctx, of, []int64{step})
 		return err
 	})
 	return out, err
@@ -89,7 +95,7 @@ func (db *DB) ValuesAt(ctx context.Context, curves []Curve, step int64) (out []V
 // for a run, [ErrInvalid] for an empty r.
 func (db *DB) Slopes(ctx context.Context, curves []Curve, r PointRange) (out []Line, err error) {
 	err = db.readCurves(ctx, curves, func(s *store.Store, of []store.Curve) error {
-		out, err = s.Slope(ctx, of, r)
+		out, err = s.Slope(ctx, of, []store.Range{r})
 		return err
 	})
 	return out, err

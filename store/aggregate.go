@@ -1,9 +1,6 @@
 package store
 
-import (
-	"context"
-	"math"
-)
+import "context"
 
 // Aggregate sums up the points of a curve in a range.
 type Aggregate struct {
@@ -19,25 +16,14 @@ type Aggregate struct {
 }
 
 // Mean returns the mean of the values but NaN, NaN when there is none.
-func (a *Aggregate) Mean() float64 {
-	n := a.Count - a.NaN
-	switch {
-	case n == 0 || a.PosInf > 0 && a.NegInf > 0:
-		return math.NaN()
-	case a.PosInf > 0:
-		return math.Inf(1)
-	case a.NegInf > 0:
-		return math.Inf(-1)
-	}
-	return a.Sum / float64(n)
-}
+func (a *Aggregate) Mean() float64 { return mean(a.Count-a.NaN, a.PosInf, a.NegInf, a.Sum) }
 
-// Aggregates sums up each curve over r; one without points there has Count 0.
-// Of blocks that are wholly in r, with steps that ascend, the summaries do.
-// ErrInvalid when r is empty.
-func (s *Store) Aggregates(ctx context.Context, curves []Curve, r Range) ([]Aggregate, error) {
+// Aggregates sums up each curve over its range; one without points there has
+// Count 0. Of series that are wholly in range, and of blocks with steps that
+// ascend, the summaries do. For ranges see [Store.Ever].
+func (s *Store) Aggregates(ctx context.Context, curves []Curve, ranges []Range) ([]Aggregate, error) {
 	out := make([]Aggregate, len(curves))
-	err := s.ask(ctx, curves, r, func(i int) (visitor, *Cost) {
+	err := s.ask(ctx, curves, ranges, func(i int) (visitor, *Cost) {
 		return &aggregator{out: &out[i]}, &out[i].Cost
 	})
 	if err != nil {
@@ -54,8 +40,21 @@ type aggregator struct {
 
 func (a *aggregator) done() bool { return false }
 
-// series cannot do: the summary of a series has no sum.
-func (a *aggregator) series(*Summary) bool { return false }
+func (a *aggregator) series(sum *Summary) bool {
+	if sum.Count > sum.NaN {
+		a.low(sum.Min, sum.MinStep)
+		a.high(sum.Max, sum.MaxStep)
+		a.some = true
+	}
+	a.ends(sum.First, sum.Latest)
+	o := a.out
+	o.Count += sum.Count
+	o.NaN += sum.NaN
+	o.PosInf += sum.PosInf
+	o.NegInf += sum.NegInf
+	o.Sum += sum.Sum
+	return true
+}
 
 func (a *aggregator) zone(z *zoned) (bool, error) {
 	if !z.whole || !z.strict {

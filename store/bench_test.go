@@ -90,10 +90,54 @@ func BenchmarkEver(b *testing.B) {
 	require.NoError(b, s.Checkpoint(ctx))
 	b.ReportAllocs()
 	for b.Loop() {
-		_, err := s.Ever(ctx, curves, AllPoints(), Less, 0.1)
+		_, err := s.Ever(ctx, curves, []Range{AllPoints()}, Less, 0.1)
 		require.NoError(b, err)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/runs, "ns/run")
+}
+
+// BenchmarkSummariesOf reads what is known of 8 series of each of ten thousand
+// runs.
+func BenchmarkSummariesOf(b *testing.B) {
+	const n = 10_000
+	for _, part := range []string{"memory", "rows"} {
+		opt := testOptions()
+		opt.CheckpointBytes = 1 << 30
+		s := open(b, b.TempDir(), opt)
+		runs := make([]uint32, n)
+		metrics := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
+		for i := range runs {
+			runs[i] = uint32(i + 1)
+			logSteps(b, s, runs[i], 1, 20, func(string, int64) float64 { return math.Sin(float64(i)) }, metrics...)
+		}
+		if part == "rows" {
+			require.NoError(b, s.Checkpoint(ctx))
+		}
+		b.Run(part, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				var total int64
+				require.NoError(b, s.SummariesOf(ctx, runs, func(_, _ uint32, sum *Summary) error {
+					total += sum.Count
+					return nil
+				}))
+				require.EqualValues(b, n*8*20, total)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/run")
+		})
+		if part == "rows" {
+			b.Run("one by one", func(b *testing.B) {
+				for b.Loop() {
+					for _, run := range runs[:1000] {
+						sums, err := s.Summaries(ctx, run)
+						require.NoError(b, err)
+						require.Len(b, sums, 8)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/run")
+			})
+		}
+	}
 }
 
 // BenchmarkEverInRange asks a long curve about a range of steps.
@@ -101,7 +145,7 @@ func BenchmarkEverInRange(b *testing.B) {
 	s := benchGroup(b, 1_000_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		_, err := s.Ever(ctx, []Curve{{1, "a"}}, AllPoints().Steps(500_000, 700_000), Greater, 5)
+		_, err := s.Ever(ctx, []Curve{{1, "a"}}, []Range{AllPoints().Steps(500_000, 700_000)}, Greater, 5)
 		require.NoError(b, err)
 	}
 }
@@ -112,7 +156,7 @@ func BenchmarkSlope1M(b *testing.B) {
 	s := benchGroup(b, n)
 	b.ReportAllocs()
 	for b.Loop() {
-		_, err := s.Slope(ctx, []Curve{{1, "a"}}, AllPoints())
+		_, err := s.Slope(ctx, []Curve{{1, "a"}}, []Range{AllPoints()})
 		require.NoError(b, err)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/point")

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
+	"github.com/runstonedb/runstone/internal/record"
 	"github.com/runstonedb/runstone/internal/tuple"
 	"github.com/runstonedb/runstone/store/internal/journal"
 	"github.com/runstonedb/runstone/store/internal/kv"
@@ -129,10 +131,7 @@ func (s *Store) cut(next *journal.Writer) (*checkpoint, error) {
 		st.state = stateRow{
 			Through: c.number, Blocks: g.stored + uint32(len(g.pending)),
 			Tail: uint32(g.head.len()), TailNumber: uint32(c.number),
-			Sums: make([]summaryRow, len(g.sums)),
-		}
-		for i := range g.sums {
-			st.state.Sums[i] = g.sums[i].row()
+			Sums: slices.Clone(g.sums),
 		}
 		g.changed, g.moving = false, true
 		c.groups = append(c.groups, st)
@@ -196,9 +195,12 @@ func (s *Store) writeRows(c *checkpoint) error {
 
 func (s *Store) writeStates(c *checkpoint) error {
 	b := s.newBatch()
+	var body []byte
 	for i := range c.groups {
 		st := &c.groups[i]
-		if err := b.save(groupKey('g', st.g.r.run, st.g.no), 1, st.state); err != nil {
+		key := groupKey('g', st.g.r.run, st.g.no)
+		body = appendState(body[:0], &st.state)
+		if err := b.set(key, record.Seal(nil, key, 1, body)); err != nil {
 			return err
 		}
 	}

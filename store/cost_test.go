@@ -43,14 +43,14 @@ func TestCosts(t *testing.T) {
 	all := AllPoints()
 	ever := func(r Range, op Op, x float64) Answer {
 		t.Helper()
-		got, err := s.Ever(ctx, m, r, op, x)
+		got, err := s.Ever(ctx, m, []Range{r}, op, x)
 		require.NoError(t, err)
 		require.Equal(t, make([]Answer, 2), got[1:], "nothing is there")
 		return got[0]
 	}
 	always := func(r Range, op Op, x float64) Answer {
 		t.Helper()
-		got, err := s.Always(ctx, m, r, op, x)
+		got, err := s.Always(ctx, m, []Range{r}, op, x)
 		require.NoError(t, err)
 		require.Equal(t, make([]Answer, 2), got[1:], "nothing holds for no points")
 		return got[0]
@@ -71,6 +71,11 @@ func TestCosts(t *testing.T) {
 		require.Equal(t, cost{true, blocks, blocks - 1, 1}, of(ever(all, Equal, 4321)))
 		require.Equal(t, cost{false, blocks, blocks - 1, 1}, of(ever(all, Equal, 4321.5)))
 		require.Equal(t, cost{true, blocks, blocks - 1, 1}, of(always(all, NotEqual, 4321.5)))
+		// There is nothing between the kinds of values.
+		require.Equal(t, cost{false, blocks, blocks, 0}, of(ever(all, IsNaN, 0)))
+		require.Equal(t, cost{true, blocks, blocks, 0}, of(always(all, NotInf, 0)))
+		require.Equal(t, cost{false, blocks, 2, 0}, of(always(all.Steps(1000, 8999), IsInf, 0)), "it stops")
+		require.Equal(t, cost{false, blocks, blocks, 0}, of(ever(all.Steps(1500, 8500), IsNaN, 0)))
 		// Of a range only the blocks at its ends are cut.
 		require.Equal(t, cost{false, blocks, blocks, 0}, of(ever(all.Steps(1500, 3500), Greater, 4000)))
 		require.Equal(t, cost{false, blocks, blocks - 1, 1}, of(ever(all.Steps(1500, 3500), Greater, 3500)))
@@ -80,7 +85,7 @@ func TestCosts(t *testing.T) {
 		// from the clock.
 		require.Equal(t, cost{true, blocks, blocks - 1, 1}, of(always(all.Steps(1500, 1600), Greater, 10)))
 
-		sums, err := s.Aggregates(ctx, m, all.Steps(500, 9_999))
+		sums, err := s.Aggregates(ctx, m, []Range{all.Steps(500, 9_999)})
 		require.NoError(t, err)
 		require.Equal(t, Cost{blocks, blocks - 1, 1, sums[0].Cost.Bytes}, sums[0].Cost)
 		require.EqualValues(t, 9500, sums[0].Count)
@@ -88,13 +93,13 @@ func TestCosts(t *testing.T) {
 		require.Equal(t, [2]int64{500, 9999}, [2]int64{sums[0].MinStep, sums[0].MaxStep})
 		require.Zero(t, sums[1])
 
-		at, err := s.At(ctx, m, 7777)
+		at, err := s.At(ctx, m, []int64{7777})
 		require.NoError(t, err)
 		require.Equal(t, Point{7777, 1_700_000_077_770, 7777}, at[0].Point)
 		require.Equal(t, Cost{blocks, blocks - 1, 1, at[0].Cost.Bytes}, at[0].Cost)
 		require.False(t, at[1].Found)
 
-		lines, err := s.Slope(ctx, m, all)
+		lines, err := s.Slope(ctx, m, []Range{all})
 		require.NoError(t, err)
 		require.InDelta(t, 1, lines[0].Slope, 1e-12)
 		require.InDelta(t, 0, lines[0].Residual, 1e-6)
@@ -102,9 +107,15 @@ func TestCosts(t *testing.T) {
 
 		require.NoError(t, s.Checkpoint(ctx))
 	}
-	_, err := s.Ever(ctx, m, all, NotEqual+1, 0)
+	for _, op := range []Op{0, NotInf + 1} {
+		_, err := s.Ever(ctx, m, []Range{all}, op, 0)
+		require.ErrorIs(t, err, ErrInvalid)
+	}
+	_, err := s.Always(ctx, m, []Range{all, all}, Less, 0)
 	require.ErrorIs(t, err, ErrInvalid)
-	_, err = s.Ever(ctx, m, all.Steps(2, 1), Less, 0)
+	_, err = s.At(ctx, m, []int64{1, 2, 3, 4})
+	require.ErrorIs(t, err, ErrInvalid)
+	_, err = s.Ever(ctx, m, []Range{all.Steps(2, 1)}, Less, 0)
 	require.ErrorIs(t, err, ErrInvalid)
 }
 
@@ -114,7 +125,7 @@ func TestBigSteps(t *testing.T) {
 	logSteps(t, s, 1, math.MaxInt64-5000, 5000, func(_ string, step int64) float64 {
 		return 1e9 + 3*float64(math.MaxInt64-step)
 	}, "m")
-	lines, err := s.Slope(ctx, []Curve{{1, "m"}}, AllPoints())
+	lines, err := s.Slope(ctx, []Curve{{1, "m"}}, []Range{AllPoints()})
 	require.NoError(t, err)
 	require.InDelta(t, -3, lines[0].Slope, 1e-9)
 }
@@ -182,7 +193,7 @@ func TestReadWhileLogging(t *testing.T) {
 				found, err := s.Downsample(ctx, curves, AllPoints(), 5)
 				require.NoError(t, err)
 				require.Equal(t, found[0], found[1])
-				sums, err := s.Aggregates(ctx, curves, AllPoints())
+				sums, err := s.Aggregates(ctx, curves, []Range{AllPoints()})
 				require.NoError(t, err)
 				require.Equal(t, sums[0].Last, sums[1].Last)
 				require.Equal(t, sums[0].Count-1, sums[0].MaxStep)
@@ -209,7 +220,7 @@ func TestEverManyRuns(t *testing.T) {
 		}
 		curves = append(curves, Curve{299 - run, "loss"})
 	}
-	got, err := s.Ever(ctx, curves, AllPoints(), Less, 100)
+	got, err := s.Ever(ctx, curves, []Range{AllPoints()}, Less, 100)
 	require.NoError(t, err)
 	for i, c := range curves {
 		require.Equal(t, c.Run < 100, got[i].Holds)
@@ -225,7 +236,7 @@ func TestReadHoldsRun(t *testing.T) {
 	}
 	logSteps(t, s, 1, 0, 5000, linear, "m")
 	for _, memory := range []bool{true, false} {
-		require.Equal(t, memory, s.series.inMemory(1))
+		require.Equal(t, memory, s.series.groupsOf([]uint32{1})[0] != nil)
 		for c, err := range s.Points(ctx, 1, "m", AllPoints()) {
 			require.NoError(t, err)
 			require.NotEmpty(t, c.Steps)

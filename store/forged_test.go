@@ -51,17 +51,17 @@ func askAll(t testing.TB, s *Store, run uint32) {
 		}
 		for _, c := range curves {
 			one := []Curve{c}
-			for op := Less; op <= NotEqual; op++ {
-				_, err := s.Ever(ctx, one, r, op, 0.5)
+			for op := Less; op <= NotInf; op++ {
+				_, err := s.Ever(ctx, one, []Range{r}, op, 0.5)
 				check(err)
-				_, err = s.Always(ctx, one, r, op, math.Inf(1))
+				_, err = s.Always(ctx, one, []Range{r}, op, math.Inf(1))
 				check(err)
 			}
-			_, err := s.Aggregates(ctx, one, r)
+			_, err := s.Aggregates(ctx, one, []Range{r})
 			check(err)
-			_, err = s.Slope(ctx, one, r)
+			_, err = s.Slope(ctx, one, []Range{r})
 			check(err)
-			_, err = s.At(ctx, one, 700)
+			_, err = s.At(ctx, one, []int64{700})
 			check(err)
 			for _, err := range s.PointsOf(ctx, one, r) {
 				check(err)

@@ -62,9 +62,7 @@ func newGroup(s *Store, r *runSeries, no uint32, series []uint32) *group {
 // restore takes over the state of the last checkpoint.
 func (g *group) restore(st *stateRow) {
 	g.state, g.stored, g.tailed = *st, st.Blocks, st.Tail == 0
-	for i := range st.Sums {
-		g.sums[i] = st.Sums[i].summary()
-	}
+	copy(g.sums, st.Sums)
 	g.state.Sums = nil
 }
 
@@ -196,8 +194,9 @@ func (g *group) add(c columns) {
 		}
 		g.head.reserve(room, limit)
 		used := g.s.heads.Add(g.head.memory() - before)
+		ascend := ascending(c.steps[:n], c.times[:n])
 		for i, v := range c.values {
-			g.sums[i].addAll(c.steps[:n], c.times[:n], v[:n])
+			g.sums[i].addAll(c.steps[:n], c.times[:n], v[:n], ascend)
 			g.head.values[i] = append(g.head.values[i], v[:n]...)
 		}
 		g.head.steps = append(g.head.steps, c.steps[:n]...)

@@ -13,9 +13,30 @@ type groupDef struct {
 
 // series returns the members of the group.
 func (d *groupDef) series() ([]uint32, error) {
-	var def groupRow
-	err := d.row.Decode(1, &def)
-	return def.Series, err
+	return d.appendSeries(nil)
+}
+
+// appendSeries appends the members of the group.
+func (d *groupDef) appendSeries(dst []uint32) ([]uint32, error) {
+	body, err := openRow(d.row.Key, d.row.value)
+	if err != nil {
+		return dst, err
+	}
+	if dst, err = appendMembers(dst, body); err != nil {
+		err = fmt.Errorf("run %d group %d: %w", d.run, d.no, err)
+	}
+	return dst, err
+}
+
+// loadMembers reads the series of a group.
+func loadMembers(tx *Tx, run, no uint32) ([]uint32, error) {
+	key := groupKey('G', run, no)
+	value, err := tx.get(key)
+	if err != nil {
+		return nil, err
+	}
+	d := groupDef{run, no, Row{key, value}}
+	return d.series()
 }
 
 // eachGroup calls fn for the groups of the runs first…last, in order.
@@ -28,11 +49,12 @@ const maxOrd = 1<<32 - 1
 // eachOfGroup calls fn for the rows of a table from lo to below hi, whose keys
 // begin with run and group.
 func eachOfGroup(tx *Tx, lo, hi []byte, fn func(*groupDef) error) error {
+	var d groupDef
 	for row, err := range tx.Scan(lo, hi, false) {
 		if err != nil {
 			return err
 		}
-		d := groupDef{binary.BigEndian.Uint32(row.Key[1:]), binary.BigEndian.Uint32(row.Key[5:]), row}
+		d = groupDef{binary.BigEndian.Uint32(row.Key[1:]), binary.BigEndian.Uint32(row.Key[5:]), row}
 		if err := fn(&d); err != nil {
 			return err
 		}
@@ -42,21 +64,30 @@ func eachOfGroup(tx *Tx, lo, hi []byte, fn func(*groupDef) error) error {
 
 // loadState reads the state of a group, false when no checkpoint has seen it.
 func loadState(tx *Tx, run, no uint32, width int) (st stateRow, ok bool, err error) {
-	err = tx.Load(groupKey('g', run, no), 1, &st)
+	key := groupKey('g', run, no)
+	value, err := tx.get(key)
 	if isNotFound(err) {
 		return st, false, nil
 	}
 	if err == nil {
-		err = st.check(run, no, width)
+		err = st.open(run, no, key, value, width)
 	}
 	return st, err == nil, err
 }
 
-func (st *stateRow) check(run, no uint32, width int) error {
-	if len(st.Sums) != width {
-		return fmt.Errorf("run %d group %d: state has %d series, not %d: %w", run, no, len(st.Sums), width, ErrCorrupt)
+// open fills st from a row, using the memory of its sums again.
+func (st *stateRow) open(run, no uint32, key, value []byte, width int) error {
+	body, err := openRow(key, value)
+	if err != nil {
+		return err
 	}
-	return nil
+	if err = st.decode(body); err == nil && len(st.Sums) != width {
+		err = fmt.Errorf("state has %d series, not %d: %w", len(st.Sums), width, ErrCorrupt)
+	}
+	if err != nil {
+		err = fmt.Errorf("run %d group %d: %w", run, no, err)
+	}
+	return err
 }
 
 // wantedGroup is a group with columns that curves want.
@@ -121,6 +152,7 @@ func (x *snapshot) fromNear(tx *Tx, w *wanted, runs []wantedRun) error {
 		}
 		return nil
 	}
+	var st stateRow
 	last := &groups[len(groups)-1]
 	hi := append(groupKey('g', last.run, last.no), 0)
 	return eachOfGroup(tx, groupKey('g', groups[0].run, groups[0].no), hi, func(d *groupDef) error {
@@ -130,11 +162,7 @@ func (x *snapshot) fromNear(tx *Tx, w *wanted, runs []wantedRun) error {
 		if len(groups) == 0 || groups[0].run != d.run || groups[0].no != d.no {
 			return nil
 		}
-		var st stateRow
-		err := d.row.Decode(1, &st)
-		if err == nil {
-			err = st.check(d.run, d.no, groups[0].width)
-		}
+		err := st.open(d.run, d.no, d.row.Key, d.row.value, groups[0].width)
 		if err == nil {
 			x.addState(&groups[0], &st)
 		}
@@ -145,6 +173,6 @@ func (x *snapshot) fromNear(tx *Tx, w *wanted, runs []wantedRun) error {
 func (x *snapshot) addState(g *wantedGroup, st *stateRow) {
 	of := &held{run: g.run, no: g.no, stored: st.Blocks, tail: st.Tail, number: st.TailNumber}
 	for _, m := range g.found {
-		x.add(m, of, st.Sums[m.column].summary())
+		x.add(m, of, st.Sums[m.column])
 	}
 }

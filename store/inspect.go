@@ -297,11 +297,11 @@ func (w *spaceWalk) part(kind, name string, bytes int) {
 // metric adds a column to the series it belongs to.
 func (w *spaceWalk) metric(tx *Tx, c columnID, bytes, points int64) error {
 	if !w.loaded || w.run != c.run || w.group != c.group {
-		var def groupRow
-		if err := tx.Load(groupKey('G', c.run, c.group), 1, &def); err != nil && !isNotFound(err) {
-			return fmt.Errorf("run %d group %d: %w", c.run, c.group, err)
+		members, err := loadMembers(tx, c.run, c.group)
+		if err != nil && !isNotFound(err) {
+			return err
 		}
-		w.run, w.group, w.members, w.loaded = c.run, c.group, def.Series, true
+		w.run, w.group, w.members, w.loaded = c.run, c.group, members, true
 	}
 	if c.column > 0 {
 		if i := int(c.column) - 1; i < len(w.members) {

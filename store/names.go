@@ -86,6 +86,18 @@ func (tx *Tx) Text(k Kind, ord uint32) (string, error) {
 	return row.Text, nil
 }
 
+// SeriesName returns the name of a series that some row refers to.
+func (tx *Tx) SeriesName(series uint32) (SeriesName, error) {
+	text, err := tx.Text(KindSeries, series)
+	return parseSeriesName(text), err
+}
+
+// SeriesName returns the name of a series. A missing one is [ErrCorrupt].
+func (s *Store) SeriesName(series uint32) (SeriesName, error) {
+	text, err := s.seriesText(series)
+	return parseSeriesName(text), err
+}
+
 // LastOrd returns the highest ordinal in use, 0 when there is none.
 func (tx *Tx) LastOrd(k Kind) (uint32, error) {
 	for row, err := range tx.Prefix(append(tuple.Key('N'), byte(k)), true) {

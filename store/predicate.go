@@ -4,14 +4,17 @@ import (
 	"context"
 	"fmt"
 	"math"
+
+	"github.com/runstonedb/runstone/store/internal/block"
 )
 
-// Op compares a value with a number. NaN satisfies [NotEqual] and no other,
+// Op is a condition on a value: a comparison with a number, or its kind, for
+// which there is no number. NaN satisfies [NotEqual] and no other comparison,
 // and so does every value beside the number NaN; infinities compare as numbers
 // do, and -0 equals 0.
 type Op byte
 
-// The comparisons.
+// The conditions.
 const (
 	Less Op = iota + 1
 	LessEqual
@@ -19,9 +22,14 @@ const (
 	GreaterEqual
 	Equal
 	NotEqual
+	IsNaN
+	NotNaN
+	IsInf // positive or negative
+	NotInf
 )
 
-// Holds reports whether v satisfies the comparison with x.
+// Holds reports whether v satisfies the condition; x is the number that
+// comparisons compare with.
 func (op Op) Holds(v, x float64) bool {
 	switch op {
 	case Less:
@@ -34,13 +42,31 @@ func (op Op) Holds(v, x float64) bool {
 		return v >= x
 	case Equal:
 		return v == x
+	case IsNaN:
+		return v != v
+	case NotNaN:
+		return v == v
+	case IsInf:
+		return math.IsInf(v, 0)
+	case NotInf:
+		return !math.IsInf(v, 0)
 	}
 	return v != x
 }
 
-// String returns the comparison as the filter language has it.
+// kind reports whether op is about the kind of a value, not its size.
+func (op Op) kind() bool { return op >= IsNaN }
+
+func (op Op) check() error {
+	if op < Less || op > NotInf {
+		return fmt.Errorf("condition %v: %w", op, ErrInvalid)
+	}
+	return nil
+}
+
+// String returns the condition in words of the filter language.
 func (op Op) String() string {
-	names := [...]string{"", "<", "<=", ">", ">=", "=", "!="}
+	names := [...]string{"", "<", "<=", ">", ">=", "=", "!=", "is nan", "is not nan", "is inf", "is not inf"}
 	if int(op) >= len(names) {
 		return fmt.Sprintf("Op(%d)", byte(op))
 	}
@@ -54,27 +80,29 @@ type Answer struct {
 	Cost  Cost
 }
 
-// Ever answers for each curve whether some point in r satisfies op x. All but
-// [Equal] is decided by summaries, for blocks that are wholly in r, and
-// reading stops at the first point found. ErrInvalid when r is empty or op is
-// none of the six.
-func (s *Store) Ever(ctx context.Context, curves []Curve, r Range, op Op, x float64) ([]Answer, error) {
-	return s.search(ctx, curves, r, condition{op, x, false})
+// Ever answers for each curve whether some point in its range satisfies op x.
+// All but [Equal] is decided by summaries, for blocks that are wholly in range,
+// and reading stops at the first point found. Ranges are one for all curves, or
+// one for each. ErrInvalid when one is empty, when there are more or fewer, and
+// for an unknown op.
+func (s *Store) Ever(ctx context.Context, curves []Curve, ranges []Range, op Op, x float64) ([]Answer, error) {
+	return s.search(ctx, curves, ranges, condition{op, x, false})
 }
 
-// Always answers for each curve whether it has points in r and all of them
-// satisfy op x. See [Store.Ever]; here it is [NotEqual] that may need points.
-func (s *Store) Always(ctx context.Context, curves []Curve, r Range, op Op, x float64) ([]Answer, error) {
-	return s.search(ctx, curves, r, condition{op, x, true})
+// Always answers for each curve whether it has points in its range and all of
+// them satisfy op x. See [Store.Ever]; here it is [NotEqual] that may need
+// points.
+func (s *Store) Always(ctx context.Context, curves []Curve, ranges []Range, op Op, x float64) ([]Answer, error) {
+	return s.search(ctx, curves, ranges, condition{op, x, true})
 }
 
-func (s *Store) search(ctx context.Context, curves []Curve, r Range, c condition) ([]Answer, error) {
-	if c.op < Less || c.op > NotEqual {
-		return nil, fmt.Errorf("comparison %v: %w", c.op, ErrInvalid)
+func (s *Store) search(ctx context.Context, curves []Curve, ranges []Range, c condition) ([]Answer, error) {
+	if err := c.op.check(); err != nil {
+		return nil, err
 	}
 	out := make([]Answer, len(curves))
 	finders := make([]finder, len(curves))
-	err := s.ask(ctx, curves, r, func(i int) (visitor, *Cost) {
+	err := s.ask(ctx, curves, ranges, func(i int) (visitor, *Cost) {
 		finders[i].condition = c
 		return &finders[i], &out[i].Cost
 	})
@@ -106,22 +134,42 @@ const (
 	maybe                // nobody knows
 )
 
-// judge tells whether any of count values has the condition; nan of them are
-// NaN, and lowest and highest are among the others.
-func (c condition) judge(count, nan int64, lowest, highest float64) verdict {
-	if nan > 0 && c.holds(math.NaN()) {
+// tally is what judging needs to know of some values.
+type tally struct {
+	count, nan, inf int64
+	low, high       float64 // of those that are not NaN
+}
+
+func (m *Summary) tally() tally {
+	return tally{m.Count, m.NaN, m.PosInf + m.NegInf, m.Min, m.Max}
+}
+
+func tallyOf(z *block.Zone) tally {
+	return tally{int64(z.Count), int64(z.NaN), int64(z.PosInf + z.NegInf), z.Min, z.Max}
+}
+
+// judge tells whether any of the values has the condition.
+func (c condition) judge(of tally) verdict {
+	if of.nan > 0 && c.holds(math.NaN()) {
 		return some
 	}
-	if nan == count {
+	if of.nan == of.count {
+		return none
+	}
+	if c.op.kind() {
+		finite := of.count - of.nan - of.inf
+		if of.inf > 0 && c.holds(math.Inf(1)) || finite > 0 && c.holds(0) {
+			return some
+		}
 		return none
 	}
 	// With one of the extremes, which are values too, most conditions stand
 	// and fall. One that holds between them only is = x.
-	if c.holds(lowest) || c.holds(highest) {
+	if c.holds(of.low) || c.holds(of.high) {
 		return some
 	}
 	if c.op == Equal && !c.not || c.op == NotEqual && c.not {
-		if lowest < c.x && c.x < highest {
+		if of.low < c.x && c.x < of.high {
 			return maybe
 		}
 	}
@@ -139,7 +187,7 @@ func (f *finder) done() bool { return f.found }
 
 func (f *finder) series(sum *Summary) bool {
 	f.some = true
-	v := f.judge(sum.Count, sum.NaN, sum.Min, sum.Max)
+	v := f.judge(sum.tally())
 	f.found = f.found || v == some
 	return v != maybe
 }
@@ -150,7 +198,7 @@ func (f *finder) zone(z *zoned) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	switch f.judge(int64(zone.Count), int64(zone.NaN), zone.Min, zone.Max) {
+	switch f.judge(tallyOf(&zone)) {
 	case none:
 		// Always must know that there are points in the range at all.
 		return f.some || !f.not, nil

@@ -37,6 +37,28 @@ func (r Range) check() error {
 	return nil
 }
 
+// checkRanges refuses an empty range, and ranges that are neither one nor one
+// for each of n curves.
+func checkRanges(ranges []Range, n int) error {
+	if len(ranges) != 1 && len(ranges) != n {
+		return fmt.Errorf("%d ranges for %d curves: %w", len(ranges), n, ErrInvalid)
+	}
+	for _, r := range ranges {
+		if err := r.check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rangeOf returns the range of a curve.
+func rangeOf(ranges []Range, curve int) Range {
+	if len(ranges) == 1 {
+		return ranges[0]
+	}
+	return ranges[curve]
+}
+
 func (r Range) has(step, time int64) bool {
 	return step >= r.FromStep && step <= r.ToStep && time >= r.FromTime && time <= r.ToTime
 }

@@ -171,20 +171,30 @@ func (d *drawn) check(t *rapid.T) {
 	for i := range found {
 		requireBuckets(t, want[i], r, buckets, found[i])
 	}
-	d.checkPredicates(t, r, want)
-	d.checkFigures(t, r, want)
+	ranges := []Range{r}
+	if rapid.Bool().Draw(t, "a range each") {
+		ranges = ranges[:0]
+		for i, c := range d.curves {
+			ranges = append(ranges, d.draw(t))
+			want[i] = d.in(c, ranges[i])
+		}
+	}
+	d.checkPredicates(t, ranges, want)
+	d.checkFigures(t, ranges, want)
+	d.checkSummaries(t)
 }
 
-func (d *drawn) checkPredicates(t *rapid.T, r Range, want []Columns) {
-	op := Op(rapid.IntRange(int(Less), int(NotEqual)).Draw(t, "op"))
+func (d *drawn) checkPredicates(t *rapid.T, ranges []Range, want []Columns) {
+	op := Op(rapid.IntRange(int(Less), int(NotInf)).Draw(t, "op"))
 	x := rapid.SampledFrom([]float64{-3, -1, -0.5, 0, 0.1234, 0.99, 1, 2, 3, math.Inf(1), math.Inf(-1), math.NaN()}).Draw(t, "x")
-	ever, err := d.s.Ever(ctx, d.curves, r, op, x)
+	ever, err := d.s.Ever(ctx, d.curves, ranges, op, x)
 	require.NoError(t, err)
-	always, err := d.s.Always(ctx, d.curves, r, op, x)
+	always, err := d.s.Always(ctx, d.curves, ranges, op, x)
 	require.NoError(t, err)
 	for i, w := range want {
 		holds := func(v float64) bool { return op.Holds(v, x) }
 		fails := func(v float64) bool { return !op.Holds(v, x) }
+		r := rangeOf(ranges, i)
 		require.Equal(t, slices.ContainsFunc(w.Values, holds), ever[i].Holds, "ever %v %v in %v", op, x, r)
 		require.Equal(t, len(w.Values) > 0 && !slices.ContainsFunc(w.Values, fails), always[i].Holds, "always %v %v in %v", op, x, r)
 		for _, a := range []Answer{ever[i], always[i]} {
@@ -197,19 +207,25 @@ func (d *drawn) checkPredicates(t *rapid.T, r Range, want []Columns) {
 	}
 }
 
-func (d *drawn) checkFigures(t *rapid.T, r Range, want []Columns) {
-	sums, err := d.s.Aggregates(ctx, d.curves, r)
+func (d *drawn) checkFigures(t *rapid.T, ranges []Range, want []Columns) {
+	sums, err := d.s.Aggregates(ctx, d.curves, ranges)
 	require.NoError(t, err)
-	lines, err := d.s.Slope(ctx, d.curves, r)
+	lines, err := d.s.Slope(ctx, d.curves, ranges)
 	require.NoError(t, err)
-	step := rapid.Int64Range(-10, max(d.step[1], d.step[2], 0)+2).Draw(t, "at")
-	at, err := d.s.At(ctx, d.curves, step)
+	steps := make([]int64, rapid.SampledFrom([]int{1, len(d.curves)}).Draw(t, "steps asked"))
+	for i := range steps {
+		steps[i] = rapid.Int64Range(-10, max(d.step[1], d.step[2], 0)+2).Draw(t, "at")
+	}
+	at, err := d.s.At(ctx, d.curves, steps)
 	require.NoError(t, err)
 	for i, w := range want {
 		requireAggregate(t, w, sums[i])
+		if rangeOf(ranges, i) == AllPoints() {
+			require.Zero(t, sums[i].Cost.Bytes)
+		}
 		requireLine(t, w, lines[i])
 		var p Value
-		c := d.want[d.curves[i]]
+		c, step := d.want[d.curves[i]], steps[i%len(steps)]
 		for k := range c.steps {
 			if q := (Point{c.steps[k], c.times[k], c.values[k]}); q.Step == step && (!p.Found || later(q, p.Point)) {
 				p.Point, p.Found = q, true
@@ -219,6 +235,49 @@ func (d *drawn) checkFigures(t *rapid.T, r Range, want []Columns) {
 		require.Equal(t, p.Time, at[i].Time)
 		require.Equal(t, orZero(p.Value), orZero(at[i].Point.Value))
 	}
+}
+
+// checkSummaries compares what is known of series without reading points.
+func (d *drawn) checkSummaries(t *rapid.T) {
+	together := map[uint32]int{}
+	require.NoError(t, d.s.SummariesOf(ctx, []uint32{1, 2, 3}, func(run, _ uint32, _ *Summary) error {
+		together[run]++
+		return nil
+	}))
+	require.Zero(t, together[3])
+	for run := range uint32(2) {
+		sums, err := d.s.Summaries(ctx, run+1)
+		require.NoError(t, err)
+		require.Len(t, sums, together[run+1])
+		of := map[string]*Summary{}
+		for i, m := range sums {
+			if of[m.Metric] == nil {
+				of[m.Metric] = &sums[i].Summary
+			} else {
+				of[m.Metric].merge(m.Summary)
+			}
+		}
+		for _, m := range drawnMetrics {
+			want := d.want[Curve{run + 1, m}]
+			if len(want.steps) == 0 {
+				require.Nil(t, of[m])
+				continue
+			}
+			requireSummary(t, want, of[m])
+		}
+	}
+}
+
+func requireSummary(t require.TestingT, c *curve, got *Summary) {
+	var w Columns
+	w.Steps, w.Times, w.Values = c.steps, c.times, c.values
+	requireAggregate(t, w, Aggregate{
+		Count: got.Count, NaN: got.NaN, PosInf: got.PosInf, NegInf: got.NegInf, First: got.First, Last: got.Latest,
+		Min: got.Min, Max: got.Max, MinStep: got.MinStep, MaxStep: got.MaxStep, Sum: got.Sum,
+	})
+	require.Equal(t, slices.Min(c.times), got.MinTime)
+	require.Equal(t, slices.Max(c.times), got.MaxTime)
+	require.Equal(t, got.Count-got.NaN-got.PosInf-got.NegInf, got.Finite())
 }
 
 func requireAggregate(t require.TestingT, w Columns, got Aggregate) {
@@ -304,5 +363,7 @@ func TestReadModel(t *testing.T) {
 		d.check(t)
 		d.reopen(t)
 		d.check(t)
+		_, err := d.s.Verify(ctx, func(p Problem) { t.Fatalf("%s: %v", p.Where, p.Err) })
+		require.NoError(t, err)
 	})
 }

@@ -28,6 +28,9 @@ func (n SeriesName) text() string {
 }
 
 func parseSeriesName(text string) SeriesName {
+	if strings.IndexByte(text, 0) < 0 {
+		return SeriesName{Metric: text}
+	}
 	part := strings.SplitN(text, "\x00", 4)
 	if len(part) < 4 {
 		return SeriesName{Metric: text}
@@ -72,7 +75,8 @@ func (t *seriesTable) init(s *Store) {
 // runSeries are the groups of one run.
 type runSeries struct {
 	run    uint32
-	users  int  // guarded by seriesTable.mu, like seized
+	users  int  // guarded by seriesTable.mu, like the next two
+	open   int  // handles among the users
 	seized bool // is being deleted
 
 	mu     sync.Mutex // guards loading and the fields below
@@ -157,14 +161,6 @@ func (t *seriesTable) drop(r *runSeries) {
 	}
 }
 
-// inMemory reports whether a run's series are loaded or being loaded.
-func (t *seriesTable) inMemory(run uint32) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r := t.runs[run]
-	return r != nil && !r.seized
-}
-
 // dirty calls fn for every group that has points since its last checkpoint.
 func (t *seriesTable) dirty(fn func(*group)) {
 	t.mu.Lock()
@@ -196,18 +192,6 @@ func (t *seriesTable) unload() {
 			g.unload()
 		}
 	}
-}
-
-// groupRow is the 'G' row: the series of a group, by column from 1.
-type groupRow struct{ Series []uint32 }
-
-// stateRow is the 'g' row: what of a group the key space holds.
-type stateRow struct {
-	Through    uint64 // journals up to this number are included
-	Blocks     uint32 // full blocks, numbered from 0
-	Tail       uint32 // points in the tail
-	TailNumber uint32 // of the tail's rows
-	Sums       []summaryRow
 }
 
 func groupPrefix(table byte, run uint32) []byte { return tuple.Uint32(tuple.Key(table), run) }
@@ -278,11 +262,29 @@ func (s *Store) OpenSeries(ctx context.Context, run uint32) (*Series, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.series.mu.Lock()
+	r.open++
+	s.series.mu.Unlock()
 	return &Series{s, r}, nil
 }
 
 // Close gives the handle back. Groups got from it must not be used any more.
-func (x *Series) Close() { x.s.series.release(x.r) }
+func (x *Series) Close() {
+	x.s.series.mu.Lock()
+	x.r.open--
+	x.s.series.mu.Unlock()
+	x.s.series.release(x.r)
+}
+
+// Idle reports whether nobody has the series of a run open: no handle, and none
+// for an inbox that brings points of the run. Then [Store.SummariesOf] knows of
+// all its points until the next handle is opened.
+func (s *Store) Idle(run uint32) bool {
+	s.series.mu.Lock()
+	defer s.series.mu.Unlock()
+	r := s.series.runs[run]
+	return r == nil || r.open == 0
+}
 
 // Groups returns one or more groups that together take a value for each name,
 // in the order of names, which are distinct. A set of names that was used

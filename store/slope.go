@@ -13,11 +13,16 @@ type Value struct {
 }
 
 // At returns for each curve its point at a step: of several the latest by
-// time, then value (NaN as 0). Only blocks that can have the step are decoded.
-func (s *Store) At(ctx context.Context, curves []Curve, step int64) ([]Value, error) {
+// time, then value (NaN as 0). Steps are one for all curves, or one for each.
+// Only blocks that can have the step are decoded.
+func (s *Store) At(ctx context.Context, curves []Curve, steps []int64) ([]Value, error) {
 	out := make([]Value, len(curves))
-	err := s.ask(ctx, curves, AllPoints().Steps(step, step), func(i int) (visitor, *Cost) {
-		return &pointer{step, &out[i]}, &out[i].Cost
+	ranges := make([]Range, len(steps))
+	for i, step := range steps {
+		ranges[i] = AllPoints().Steps(step, step)
+	}
+	err := s.ask(ctx, curves, ranges, func(i int) (visitor, *Cost) {
+		return &pointer{rangeOf(ranges, i).FromStep, &out[i]}, &out[i].Cost
 	})
 	if err != nil {
 		return nil, err
@@ -67,13 +72,13 @@ type Line struct {
 	Cost     Cost
 }
 
-// Slope fits a line to the finite values of each curve in r. All blocks that
-// may have points in r are decoded but those of one value that repeats, whose
-// steps are even. ErrInvalid when r is empty.
-func (s *Store) Slope(ctx context.Context, curves []Curve, r Range) ([]Line, error) {
+// Slope fits a line to the finite values of each curve in its range. All blocks
+// that may have points there are decoded but those of one value that repeats,
+// whose steps are even. For ranges see [Store.Ever].
+func (s *Store) Slope(ctx context.Context, curves []Curve, ranges []Range) ([]Line, error) {
 	out := make([]Line, len(curves))
 	fits := make([]moments, len(curves))
-	err := s.ask(ctx, curves, r, func(i int) (visitor, *Cost) { return &fits[i], &out[i].Cost })
+	err := s.ask(ctx, curves, ranges, func(i int) (visitor, *Cost) { return &fits[i], &out[i].Cost })
 	if err != nil {
 		return nil, err
 	}

@@ -1,13 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"os"
 
 	"github.com/runstonedb/runstone/internal/record"
-	"github.com/runstonedb/runstone/internal/tuple"
 	"github.com/runstonedb/runstone/store/internal/kv"
 )
 
@@ -159,7 +158,9 @@ func (v *verifier) group(g *group) error {
 	}
 	for i := range sums {
 		v.Points += counts[i].Count
-		if counts[i].row() != sums[i].row() {
+		// Points come in the order in which they were logged: even the sum is
+		// the same to its last bit.
+		if !bytes.Equal(appendSummary(nil, &counts[i]), appendSummary(nil, &sums[i])) {
 			return fmt.Errorf("series %d: its points do not agree with its summary: %w", g.series[i], ErrCorrupt)
 		}
 	}
@@ -230,24 +231,21 @@ func folderSize(dir string) (bytes int64, files int, err error) {
 // runsWithSeries returns the ordinals of the runs that have series, and the
 // number of series in all their groups.
 func (s *Store) runsWithSeries(ctx context.Context) (runs []uint32, series int, err error) {
+	var members []uint32
 	err = s.view(func(tx *Tx) error {
-		for row, err := range tx.Prefix(tuple.Key('G'), false) {
-			if err == nil {
-				err = ctx.Err()
-			}
-			var def groupRow
-			if err == nil {
-				err = row.Decode(1, &def)
-			}
-			if err != nil {
+		return eachGroup(tx, 0, maxOrd, func(d *groupDef) (err error) {
+			if err = ctx.Err(); err != nil {
 				return err
 			}
-			series += len(def.Series)
-			if run := binary.BigEndian.Uint32(row.Key[1:]); len(runs) == 0 || runs[len(runs)-1] != run {
-				runs = append(runs, run)
+			if members, err = d.appendSeries(members[:0]); err != nil {
+				return err
 			}
-		}
-		return nil
+			series += len(members)
+			if len(runs) == 0 || runs[len(runs)-1] != d.run {
+				runs = append(runs, d.run)
+			}
+			return nil
+		})
 	})
 	return runs, series, err
 }

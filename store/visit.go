@@ -64,17 +64,17 @@ func (z *zoned) values() (block.Zone, error) {
 	return zone, err
 }
 
-// ask answers a question about each of the curves: make returns the visitor
-// for the curve with an index.
-func (s *Store) ask(ctx context.Context, curves []Curve, r Range, make func(i int) (visitor, *Cost)) error {
-	if err := r.check(); err != nil {
+// ask answers a question about each of the curves in its range: make returns
+// the visitor for the curve with an index.
+func (s *Store) ask(ctx context.Context, curves []Curve, ranges []Range, make func(i int) (visitor, *Cost)) error {
+	if err := checkRanges(ranges, len(curves)); err != nil {
 		return err
 	}
 	return s.snap(ctx, curves, func(x *snapshot) error {
 		var buf askBuffers
 		for i, parts := range x.parts {
 			v, cost := make(i)
-			if err := x.visit(parts, r, v, cost, &buf); err != nil {
+			if err := x.visit(parts, rangeOf(ranges, i), v, cost, &buf); err != nil {
 				return err
 			}
 		}

@@ -54,8 +54,8 @@ func Open(key, value []byte) (version byte, body []byte, err error) {
 }
 
 func sum(key []byte, version byte, body []byte) uint32 {
-	crc := crc32.Update(0, castagnoli, key)
-	crc = crc32.Update(crc, castagnoli, []byte{version})
+	crc := ^crc32.Update(0, castagnoli, key)
+	crc = ^(castagnoli[byte(crc)^version] ^ crc>>8) // one byte, without a slice that escapes
 	return crc32.Update(crc, castagnoli, body)
 }
 
