@@ -97,11 +97,12 @@ func (db *DB) purgeable(ctx context.Context, opt *PurgeOptions) (found []deleted
 		if len(opt.Runs) > 0 {
 			return nil
 		}
-		for ord, err := range candidates(tx, nil) {
-			if err == nil {
-				err = ctx.Err()
-			}
-			if err != nil {
+		last, err := tx.LastOrd(kindRun)
+		if err != nil {
+			return err
+		}
+		for ord := uint32(1); ord <= last; ord++ {
+			if err := ctx.Err(); err != nil {
 				return err
 			}
 			id, err := tx.Text(kindRun, ord)

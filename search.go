@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
-	"github.com/runstonedb/runstone/index"
 	"github.com/runstonedb/runstone/query"
 	"github.com/runstonedb/runstone/query/plan"
 	"github.com/runstonedb/runstone/query/tree"
@@ -43,6 +43,8 @@ type SearchOptions struct {
 	// much of columns and points it reads. 0 is no bound. See [PartialError].
 	Time  time.Duration
 	Bytes int64
+	// Total asks for Page.Total, Explain for Page.Explain.
+	Total, Explain bool
 }
 
 // PartialError says that a search ended at a bound of its options. What it found
@@ -53,15 +55,18 @@ type PartialError = plan.PartialError
 // programs.
 type Explain = plan.Explain
 
-// Page is what a search found. A query with SELECT or GROUP BY fills Columns and
-// Table, others Items.
+// Page is what a search found: Items, but for a query with GROUP BY, and for one
+// with SELECT or GROUP BY a table.
 type Page[T any] struct {
 	Items []T // in order
-	// Table has a row of cells for each run or group: nil, string, float64,
-	// int64 or bool, as many as there are Columns.
+	// Table has a row of cells for each item or group: nil, string, float64,
+	// int64 or bool, as many as there are Columns. Behind those of SELECT come
+	// columns that name the row that a best or worst value is of, and the row
+	// of a group that LIMIT n PER GROUP shows.
 	Columns []string
 	Table   [][]any
-	// Total is how many match, on whatever page.
+	// Total is how many runs or groups match, on whatever page; -1 if it was
+	// not asked for.
 	Total int
 	// Next goes on behind this page, see SearchOptions.After; "" is the end.
 	Next    string
@@ -69,9 +74,12 @@ type Page[T any] struct {
 }
 
 // Search iterates over the runs that match a query, see docs/QUERY.md; "" matches
-// all. What cannot be read gives a *[query.ParseError], a query with SELECT or
-// GROUP BY [ErrInvalid]: they are for [DB.SearchRuns].
+// all. What cannot be read gives a *[query.ParseError], and a query with GROUP BY
+// [ErrInvalid]: [DB.SearchRuns] answers it.
 func (db *DB) Search(ctx context.Context, text string, opt *SearchOptions) iter.Seq2[*RunData, error] {
+	if opt == nil {
+		opt = &SearchOptions{}
+	}
 	return func(yield func(*RunData, error) bool) {
 		s, done, err := db.reader()
 		if err != nil {
@@ -79,12 +87,17 @@ func (db *DB) Search(ctx context.Context, text string, opt *SearchOptions) iter.
 			return
 		}
 		defer done()
+		q, err := opt.parse(tree.Runs, text)
+		if err == nil && q.GroupBy != nil {
+			err = invalid("a query with GROUP BY has no runs to iterate over: see SearchRuns")
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
 		stopped := false
 		err = s.View(ctx, func(tx *store.Tx) error {
-			found, err := db.findRuns(ctx, s, tx, text, opt)
-			if err == nil && found.Columns != nil {
-				err = invalid("a search for runs takes no SELECT and no GROUP BY")
-			}
+			found, err := db.findRuns(ctx, s, tx, q, opt)
 			var partial *PartialError
 			if err != nil && !errors.As(err, &partial) {
 				return err
@@ -123,17 +136,28 @@ func (db *DB) SearchRunIDs(ctx context.Context, text string, opt *SearchOptions)
 }
 
 func searchRuns[T any](ctx context.Context, db *DB, text string, opt *SearchOptions, load func(*runLoader, uint32) (T, error)) (p *Page[T], err error) {
+	if opt == nil {
+		opt = &SearchOptions{}
+	}
 	s, done, err := db.reader()
 	if err != nil {
 		return nil, err
 	}
 	defer done()
+	q, err := opt.parse(tree.Runs, text)
+	if err != nil {
+		return nil, err
+	}
 	err = s.View(ctx, func(tx *store.Tx) error {
-		found, err := db.findRuns(ctx, s, tx, text, opt)
+		found, err := db.findRuns(ctx, s, tx, q, opt)
 		if found == nil {
 			return err
 		}
-		p = newPage[T](found)
+		var perr error
+		p, perr = newPage[T](found, func(run uint32) (string, error) { return tx.Text(kindRun, run) })
+		if perr != nil {
+			return perr
+		}
 		l := &runLoader{ctx: ctx, s: s, tx: tx}
 		for _, hit := range found.Hits {
 			item, lerr := load(l, hit.Row)
@@ -150,8 +174,65 @@ func searchRuns[T any](ctx context.Context, db *DB, text string, opt *SearchOpti
 	return p, err
 }
 
-func newPage[T any](r *plan.Result) *Page[T] {
-	return &Page[T]{Columns: r.Columns, Table: r.Table, Total: r.Total, Next: r.Next, Explain: r.Explain}
+// newPage takes over a result but its items. id names the row that a best value
+// is of, and the rows of groups.
+func newPage[T any](r *plan.Result, id func(row uint32) (string, error)) (*Page[T], error) {
+	p := &Page[T]{Total: r.Total, Next: r.Next, Explain: r.Explain}
+	if r.Table == nil {
+		return p, nil
+	}
+	var best []int // columns whose values are of a row
+	for i, c := range r.Table.Columns {
+		p.Columns = append(p.Columns, c.Name)
+		for _, line := range r.Table.Lines {
+			if line.Of != nil && line.Of[i] >= 0 {
+				best = append(best, i)
+				break
+			}
+		}
+	}
+	shown := false
+	for _, line := range r.Table.Lines {
+		shown = shown || line.Hits != nil
+	}
+	for _, i := range best {
+		p.Columns = append(p.Columns, "row of "+r.Table.Columns[i].Name)
+	}
+	if shown {
+		p.Columns = append(p.Columns, "row")
+	}
+	for _, line := range r.Table.Lines {
+		cells := slices.Clip(line.Cells)
+		for _, i := range best {
+			var cell any
+			if line.Of[i] >= 0 {
+				name, err := id(uint32(line.Of[i]))
+				if err != nil {
+					return nil, err
+				}
+				cell = name
+			}
+			cells = append(cells, cell)
+		}
+		if !shown {
+			p.Table = append(p.Table, cells)
+			continue
+		}
+		for k, hit := range line.Hits {
+			row := slices.Clone(cells)
+			for i, cell := range line.Shown[k] {
+				if cell != nil {
+					row[i] = cell
+				}
+			}
+			name, err := id(hit.Row)
+			if err != nil {
+				return nil, err
+			}
+			p.Table = append(p.Table, append(row, name))
+		}
+	}
+	return p, nil
 }
 
 // parse reads a query and puts the options over it.
@@ -183,26 +264,20 @@ func (opt *SearchOptions) run(ctx context.Context, q *tree.Query, now int64, src
 	if err != nil {
 		return nil, err
 	}
-	return p.Run(ctx, src, plan.Options{After: opt.After, Time: opt.Time, Bytes: opt.Bytes, Stats: stats})
+	return p.Run(ctx, src, &plan.Options{
+		Cursor: opt.After, Total: opt.Total, Explain: opt.Explain, Time: opt.Time, Bytes: opt.Bytes, Stats: stats,
+	})
 }
 
 // findRuns answers a query over runs. With a [PartialError] there is a result too.
-func (db *DB) findRuns(ctx context.Context, s *store.Store, tx *store.Tx, text string, opt *SearchOptions) (*plan.Result, error) {
-	if opt == nil {
-		opt = &SearchOptions{}
-	}
-	q, err := opt.parse(tree.Runs, text)
-	if err != nil {
-		return nil, err
-	}
+func (db *DB) findRuns(ctx context.Context, s *store.Store, tx *store.Tx, q *tree.Query, opt *SearchOptions) (*plan.Result, error) {
 	for {
 		var found *plan.Result
 		src, err := db.runSource(ctx, s, tx, opt)
 		if err == nil {
 			found, err = opt.run(ctx, q, src.now, src, src.stats)
 		}
-		var damage *index.DamageError
-		if !errors.As(err, &damage) || !db.runs.Distrust(damage) {
+		if err == nil || !db.runs.Distrust(err) {
 			return found, err
 		}
 		// The records say what the index should have: it is answered from them

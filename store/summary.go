@@ -193,6 +193,9 @@ func (m *Summary) merge(o Summary) {
 	m.Sum += o.Sum
 }
 
+// Merge adds the summary of other points of the same series.
+func (m *Summary) Merge(o *Summary) { m.merge(*o) }
+
 // After reports whether m's latest point comes after o's.
 func (m *Summary) After(o *Summary) bool { return later(m.Latest, o.Latest) }
 
