@@ -297,6 +297,8 @@ func (s *Server) findLogged(ctx context.Context, ids []string, filter string, fi
 	if err != nil {
 		return nil, err
 	}
+	// Without a clause on metrics, the datasets ask for models that have any metric of them.
+	wholeRow := len(datasets) > 0 && len(f.Needs().Metrics) == 0
 	var found []*loggedRow
 	for _, m := range models {
 		if err := ctx.Err(); err != nil {
@@ -305,6 +307,9 @@ func (s *Server) findLogged(ctx context.Context, ids []string, filter string, fi
 		row := &loggedRow{model: m, datasets: datasets}
 		if row.metrics, err = s.db.ModelMetrics(ctx, m.ModelID); err != nil {
 			return nil, err
+		}
+		if wholeRow && !slices.ContainsFunc(row.metrics, row.asked) {
+			continue
 		}
 		if f.Match(row) {
 			found = append(found, row)
@@ -367,14 +372,19 @@ func tagValue(tags []lineage.Tag, key string) query.Value {
 // Datasets implements [query.Row].
 func (r *loggedRow) Datasets() []query.Dataset { return nil }
 
+// asked reports whether a metric is of one of the datasets that the search names.
+func (r *loggedRow) asked(m runstone.ModelMetric) bool {
+	return len(r.datasets) == 0 || slices.ContainsFunc(r.datasets, func(d query.Dataset) bool {
+		return d.Name == m.Dataset && (d.Digest == "" || d.Digest == m.DatasetDigest)
+	})
+}
+
 // MetricValues implements [query.MetricRow].
 func (r *loggedRow) MetricValues(key string) []float64 {
 	var out []float64
 	for i := range r.metrics {
 		m := &r.metrics[i]
-		if m.Metric == key && (len(r.datasets) == 0 || slices.ContainsFunc(r.datasets, func(d query.Dataset) bool {
-			return d.Name == m.Dataset && (d.Digest == "" || d.Digest == m.DatasetDigest)
-		})) {
+		if m.Metric == key && r.asked(*m) {
 			out = append(out, m.Latest.Value)
 		}
 	}
@@ -386,10 +396,11 @@ func (r *loggedRow) DatasetMetric(key, name, digest string) query.Value {
 	var best *runstone.ModelMetric
 	for i := range r.metrics {
 		m := &r.metrics[i]
-		if m.Metric != key || name != "" && m.Dataset != name || digest != "" && m.DatasetDigest != digest {
+		if m.Metric != key || !r.asked(*m) || name != "" && m.Dataset != name || digest != "" && m.DatasetDigest != digest {
 			continue
 		}
-		if best == nil || cmp.Or(cmp.Compare(m.Latest.Step, best.Latest.Step), cmp.Compare(m.Latest.Time, best.Latest.Time)) > 0 {
+		if best == nil || cmp.Or(cmp.Compare(m.Latest.Step, best.Latest.Step), cmp.Compare(m.Latest.Time, best.Latest.Time),
+			cmp.Compare(m.Latest.Value, best.Latest.Value)) > 0 {
 			best = m
 		}
 	}
