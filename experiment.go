@@ -26,7 +26,7 @@ type Experiment struct {
 	Location string // URI of the folder that holds its runs' artifacts
 	Deleted  bool
 	Created  time.Time
-	Updated  time.Time
+	Updated  time.Time // renamed, deleted or restored; tags leave it
 	Tags     map[string]string
 }
 
@@ -370,19 +370,18 @@ func (o *experimentLife) apply(tx *store.Tx) error {
 
 // SetExperimentTag sets a tag of an active experiment.
 func (db *DB) SetExperimentTag(ctx context.Context, id, key, value string) error {
-	return db.do(ctx, Synced, &experimentTag{ID: id, Tag: KV{Key: key, Value: value}, At: db.now()})
+	return db.do(ctx, Synced, &experimentTag{ID: id, Tag: KV{Key: key, Value: value}})
 }
 
 // DeleteExperimentTag removes a tag. [ErrNotFound] when it is not there.
 func (db *DB) DeleteExperimentTag(ctx context.Context, id, key string) error {
-	return db.do(ctx, Synced, &experimentTag{ID: id, Tag: KV{Key: key}, Remove: true, At: db.now()})
+	return db.do(ctx, Synced, &experimentTag{ID: id, Tag: KV{Key: key}, Remove: true})
 }
 
 type experimentTag struct {
 	ID     string
 	Tag    KV
 	Remove bool
-	At     int64
 }
 
 func (o *experimentTag) kind() opKind { return kindExperimentTag }
@@ -409,15 +408,9 @@ func (o *experimentTag) apply(tx *store.Tx) error {
 		if !ok {
 			return notFound("No tag with name: %s in experiment with id %s", o.Tag.Key, o.ID)
 		}
-		err = tx.Delete(experimentTagKey(ord, key))
-		if err != nil {
-			return err
-		}
-	} else if err := saveExperimentTag(tx, ord, o.Tag); err != nil {
-		return err
+		return tx.Delete(experimentTagKey(ord, key))
 	}
-	row.Updated = o.At
-	return tx.Save(experimentKey(ord), 1, row)
+	return saveExperimentTag(tx, ord, o.Tag)
 }
 
 func saveExperimentTag(tx *store.Tx, exp uint32, t KV) error {

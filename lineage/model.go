@@ -28,8 +28,8 @@ type RegisteredModel struct {
 // IsPrompt reports whether the model is an MLflow prompt, which default
 // searches hide.
 func (m *RegisteredModel) IsPrompt() bool {
-	_, ok := FindTag(m.Tags, tagPrompt)
-	return ok
+	is, _ := FindTag(m.Tags, tagPrompt)
+	return is == "true"
 }
 
 type modelRow struct {

@@ -1,6 +1,7 @@
 package lineage
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -40,9 +41,9 @@ type ModelVersion struct {
 type NewVersion struct {
 	Source          string
 	StorageLocation string // empty: found by Source
-	RunID           string // empty: the run of the logged model, if there is one
+	RunID           string // empty: that of the source version or of the logged model, if there is one
 	RunLink         string
-	ModelID         string
+	ModelID         string // empty: that of the source version, if there is one
 	UserID          string
 	Description     string
 	Status          string // empty: VersionReady
@@ -216,6 +217,7 @@ func resolveSource(tx *store.Tx, n *NewVersion) error {
 				}
 			default:
 				n.StorageLocation = v.location()
+				n.RunID, n.ModelID = cmp.Or(n.RunID, v.RunID), cmp.Or(n.ModelID, v.ModelID)
 			}
 		}
 	}

@@ -227,12 +227,16 @@ func TestVersionOfLoggedModel(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "files:/m", v.StorageLocation)
 		require.Equal(t, "r8", v.RunID)
+		require.Equal(t, loggedID, v.ModelID, "of the version that is the source")
+		v, err = CreateVersion(tx, 7, "a", NewVersion{Source: "models:/a/3"})
+		require.NoError(t, err)
+		require.Equal(t, "r8", v.RunID, "of the version that is the source")
 		uri, err := DownloadURI(tx, "a", 3)
 		require.NoError(t, err)
 		require.Equal(t, "files:/m", uri)
 		l, err := GetLoggedModel(tx, loggedID, false)
 		require.NoError(t, err)
-		require.Equal(t, []Tag{{"mlflow.modelVersions", `[{"name": "a", "version": 1}, {"name": "a", "version": 2}]`}}, l.Tags)
+		require.Equal(t, []Tag{{"mlflow.modelVersions", `[{"name": "a", "version": 1}, {"name": "a", "version": 2}, {"name": "a", "version": 3}, {"name": "a", "version": 4}]`}}, l.Tags)
 		require.Equal(t, int64(3), l.UpdatedAt)
 		return nil
 	})
@@ -249,7 +253,7 @@ func TestVersionOfLoggedModel(t *testing.T) {
 	})
 	refused(t, err, store.ErrNotFound, "Logged model with ID 'm-none' not found.")
 	d.see(func(tx *store.Tx) error {
-		require.Len(t, collect(t, Versions(tx)), 3, "refused versions leave nothing")
+		require.Len(t, collect(t, Versions(tx)), 4, "refused versions leave nothing")
 		return nil
 	})
 }
