@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// ParseError says what is wrong with a filter or an order_by clause, and where.
+// ParseError says what is wrong with a query or an order_by clause, and where.
 // Msg is MLflow's own wording where MLflow knows the mistake too.
 type ParseError struct {
-	Text   string // the whole filter or clause
-	Clause int    // index of the order_by clause; 0 for a filter
+	Text   string // the whole query or clause
+	Clause int    // index of the order_by clause; 0 for a query
 	Pos    int    // byte offset of the offending part in Text
 	End    int    // byte offset just behind it; End ≥ Pos
 	Msg    string // may hold parts of Text verbatim, line breaks included; about 1 KiB at most
@@ -83,14 +83,22 @@ func oneLine(s string) string {
 	return b.String()
 }
 
-// didYouMean suggests the closest of names, if one is close.
-func didYouMean(got string, names []string) string {
-	if len(got) > 64 {
+// Suggest is a hint that name was meant for the closest of the known names, such
+// as "did you mean 'loss'?", or empty if none is close.
+func Suggest(name string, known []string) string {
+	if len(name) > 64 {
 		return ""
 	}
-	best, bestDist := "", 3
-	for _, n := range names {
-		if d := editDistance(strings.ToLower(got), strings.ToLower(n)); d < bestDist && d < len(n)-1 {
+	const far = 3 // edits
+	best, bestDist := "", far
+	lower := strings.ToLower(name)
+	var row []int
+	for _, n := range known {
+		if len(n)-len(name) >= bestDist || len(name)-len(n) >= bestDist {
+			continue
+		}
+		row = append(row[:0], make([]int, len(n)+1)...)
+		if d := editDistance(row, lower, strings.ToLower(n)); d < bestDist && d < len(n)-1 {
 			best, bestDist = n, d
 		}
 	}
@@ -100,11 +108,11 @@ func didYouMean(got string, names []string) string {
 	return "did you mean '" + best + "'?"
 }
 
-// editDistance is Levenshtein's, over bytes.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+// editDistance is Levenshtein's, over bytes; row has room for one more than b.
+func editDistance(row []int, a, b string) int {
+	row = row[:0]
+	for j := range len(b) + 1 {
+		row = append(row, j)
 	}
 	for i := range len(a) {
 		diag := row[0]

@@ -6,19 +6,28 @@ import (
 	"testing"
 
 	"github.com/runstonedb/runstone/query"
+	"github.com/runstonedb/runstone/query/tree"
+	"github.com/stretchr/testify/require"
 )
 
 func ExampleParse() {
-	f, err := query.Parse(query.Runs, `metrics.loss < .4 and (params.model = "cnn" OR tags.keep IS NOT NULL)`)
-	fmt.Println(f, err)
-	fmt.Println(f.Needs().Metrics, f.Needs().Params, f.Needs().Tags)
+	q, err := query.Parse(tree.Runs, `min(metrics.loss) < .4 and (params.model = "cnn" OR tags.keep IS NOT NULL) limit 5`)
+	fmt.Println(q, err)
+	tree.Walk(q.Filter, func(x tree.Expr) bool {
+		if f, ok := x.(*tree.Field); ok {
+			fmt.Println(f.Key)
+		}
+		return true
+	})
 	// Output:
-	// metrics.loss < 0.4 AND (params.model = 'cnn' OR tags.keep IS NOT NULL) <nil>
-	// [loss] [model] [keep]
+	// min(metrics.loss) < 0.4 AND (params.model = 'cnn' OR tags.keep IS NOT NULL) LIMIT 5 <nil>
+	// loss
+	// model
+	// keep
 }
 
 func ExampleParseError_Caret() {
-	_, err := query.Parse(query.Runs, "metrics.loss == 1 AND status = 'FAILED'")
+	_, err := query.Parse(tree.Runs, "metrics.loss == 1 AND status = 'FAILED'")
 	var bad *query.ParseError
 	if errors.As(err, &bad) {
 		fmt.Println(bad.Caret())
@@ -30,23 +39,16 @@ func ExampleParseError_Caret() {
 	// did you mean '='?
 }
 
-func BenchmarkMatch(b *testing.B) {
-	rows := fourRuns()
-	for _, text := range []string{"start_time > 150", "metrics.loss < 0.4", "params.model = 'net_50'", "params.model ILIKE '%NET%'",
-		"(metrics.loss < 0.4 OR tags.env LIKE 'p%') AND NOT status = 'FAILED' AND user_id IN ('alice', 'bob')"} {
-		f := parse(b, query.Runs, text)
-		b.Run(text, func(b *testing.B) {
-			b.ReportAllocs()
-			for i := 0; b.Loop(); i++ {
-				f.Match(rows[i&3])
-			}
-		})
-	}
-}
-
 func BenchmarkParse(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		parse(b, query.Runs, "metrics.loss < 0.4 AND params.model = 'net_50' AND tags.env LIKE 'p%'")
+		parse(b, tree.Runs, "metrics.loss < 0.4 AND params.model = 'net_50' AND tags.env LIKE 'p%'")
 	}
+}
+
+func parse(t testing.TB, d tree.Domain, text string) *tree.Query {
+	t.Helper()
+	q, err := query.Parse(d, text)
+	require.NoError(t, err, text)
+	return q
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/runstonedb/runstone/query"
+	"github.com/runstonedb/runstone/query/tree"
 	"github.com/stretchr/testify/require"
 )
 
@@ -18,9 +19,9 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
 // domains are the section names of a golden file. "quoted " before one says that
 // the filter stands there as a Go string; "order " that it is an order_by clause.
-var domains = map[string]query.Domain{
-	"runs": query.Runs, "experiments": query.Experiments, "registered models": query.RegisteredModels,
-	"model versions": query.ModelVersions, "logged models": query.LoggedModels,
+var domains = map[string]tree.Domain{
+	"runs": tree.Runs, "experiments": tree.Experiments, "registered models": tree.RegisteredModels,
+	"model versions": tree.ModelVersions, "logged models": tree.LoggedModels, "datasets": tree.Datasets,
 }
 
 type section struct{ name, body string }
@@ -44,7 +45,7 @@ func sections(t *testing.T, data []byte) (comment string, out []section) {
 }
 
 // TestGolden holds every file of testdata: a section with a filter, then one
-// with its tree, canonical text and needs, or its error.
+// with its canonical text and its tree, or its error.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	require.NoError(t, err)
@@ -91,21 +92,24 @@ func goldenAnswer(t *testing.T, s section) string {
 		if err != nil {
 			writeError(t, &b, err)
 		} else {
-			writeNeeds(&b, o.Needs())
+			writeSorts(&b, o)
 		}
 		return b.String()
 	}
-	f, err := query.Parse(d, text)
+	q, err := query.Parse(d, text)
 	if err != nil {
 		writeError(t, &b, err)
 		return b.String()
 	}
-	fmt.Fprintf(&b, "%s\n", f)
-	writeNeeds(&b, f.Needs())
-	if f.Root() != nil {
-		writeTree(&b, f.Root(), "", true)
-	}
+	fmt.Fprintf(&b, "%s\n", q)
+	dump(&b, q, true)
 	return b.String()
+}
+
+func writeSorts(b *strings.Builder, sorts []tree.Sort) {
+	for i := range sorts {
+		fmt.Fprintf(b, "%s\n", &sorts[i])
+	}
 }
 
 func writeError(t *testing.T, b *strings.Builder, err error) {
@@ -116,66 +120,4 @@ func writeError(t *testing.T, b *strings.Builder, err error) {
 	if pe.Hint != "" {
 		fmt.Fprintf(b, "hint: %s\n", pe.Hint)
 	}
-}
-
-func writeNeeds(b *strings.Builder, n query.Needs) {
-	for _, p := range []struct {
-		name string
-		list []string
-	}{{"attributes", n.Attributes}, {"metrics", n.Metrics}, {"params", n.Params}, {"tags", n.Tags}} {
-		if len(p.list) > 0 {
-			fmt.Fprintf(b, "needs %s %q\n", p.name, p.list)
-		}
-	}
-	if n.Datasets {
-		b.WriteString("needs datasets\n")
-	}
-}
-
-// writeTree writes a node a line, with positions if pos.
-func writeTree(b *strings.Builder, n query.Node, indent string, pos bool) {
-	b.WriteString(indent)
-	if pos {
-		fmt.Fprintf(b, "%d ", n.Pos())
-	}
-	kids := func(word string, list ...query.Node) {
-		b.WriteString(word + "\n")
-		for _, k := range list {
-			writeTree(b, k, indent+"  ", pos)
-		}
-	}
-	switch n := n.(type) {
-	case *query.And:
-		kids("and", n.Kids...)
-	case *query.Or:
-		kids("or", n.Kids...)
-	case *query.Not:
-		kids("not", n.X)
-	case *query.Pred:
-		fmt.Fprintf(b, "%s %q %s", n.Field.Entity, n.Field.Key, n.Op)
-		for _, v := range n.Values {
-			b.WriteByte(' ')
-			if pos {
-				fmt.Fprintf(b, "%d:", v.At)
-			}
-			switch v.Kind {
-			case query.LitString:
-				fmt.Fprintf(b, "%q", v.Str)
-			case query.LitInt:
-				fmt.Fprintf(b, "int %d", v.Int)
-			case query.LitFloat:
-				fmt.Fprintf(b, "float %g", v.Float)
-			}
-		}
-		b.WriteByte('\n')
-	}
-}
-
-func treeText(f *query.Filter) string {
-	if f.Root() == nil {
-		return ""
-	}
-	var b strings.Builder
-	writeTree(&b, f.Root(), "", false)
-	return b.String()
 }

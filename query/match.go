@@ -1,152 +1,114 @@
 package query
 
-// Match tells if the row satisfies f. It does not allocate.
-func (f *Filter) Match(row Row) bool {
-	if f == nil || f.root == nil {
-		return true
+import (
+	"errors"
+	"regexp/syntax"
+	"strconv"
+
+	"github.com/runstonedb/runstone/query/tree"
+)
+
+func regexOp(s string) (kind tree.Pattern, not, ok bool) {
+	switch s {
+	case "~":
+		return tree.Regex, false, true
+	case "~*":
+		return tree.IRegex, false, true
+	case "!~":
+		return tree.Regex, true, true
+	case "!~*":
+		return tree.IRegex, true, true
 	}
-	return eval(f.root, row)
+	return 0, false, false
 }
 
-// eval recurses at most as deep as Parse allows parentheses and NOT.
-func eval(n Node, row Row) bool {
-	switch n := n.(type) {
-	case *Pred:
-		return n.match(row)
-	case *And:
-		for _, k := range n.Kids {
-			if !eval(k, row) {
-				return false
-			}
-		}
-		return true
-	case *Or:
-		for _, k := range n.Kids {
-			if eval(k, row) {
-				return true
-			}
-		}
-		return false
-	case *Not:
-		return !eval(n.X, row)
-	}
-	return false
-}
-
-func (c *Pred) match(row Row) bool {
-	switch c.Field.Entity {
-	case DatasetInput:
-		return c.matchDatasets(row.Datasets())
-	case Metric:
-		if m, ok := row.(MetricRow); ok {
-			return c.matchMetrics(m.MetricValues(c.Field.Key))
+// match reads the pattern behind LIKE, ILIKE or a sign of regular expressions.
+func (p *parser) match(left operand, op token, kind tree.Pattern, not bool) (operand, *ParseError) {
+	name := p.text(op)
+	if kind <= tree.ILike {
+		name = [...]string{"LIKE", "ILIKE"}[kind]
+		if not {
+			name = "NOT " + name
 		}
 	}
-	v := row.Field(c.Field.Entity, c.Field.Key)
-	if c.promptTag && v.kind == KindMissing {
-		v = c.missingPrompt()
+	if isLiteral(left.x) {
+		return operand{}, p.notIdentifier(&left)
 	}
-	return c.holds(v)
-}
-
-// matchDatasets asks whether any input matches, so that != finds a run that has
-// some other dataset; IS NULL asks whether none has the key.
-func (c *Pred) matchDatasets(list []Dataset) bool {
-	has := false
-	for i := range list {
-		v := Str(list[i].Name)
-		switch c.Field.Key {
-		case "digest":
-			v = Str(list[i].Digest)
-		case "context":
-			if v = Str(list[i].Context); v.str == "" {
-				continue
-			}
+	valuePos := p.tok.pos
+	right, err := p.rightSide(&left, name)
+	if err != nil {
+		return operand{}, err
+	}
+	s := right.span()
+	x := &tree.Match{Span: tree.Span{Pos: left.span().Pos, End: s.End}, X: left.x, Kind: kind, Not: not}
+	badOp := p.errorAt(op.pos, min(valuePos, op.pos+len(name)), p.invalidOp(left.x, name))
+	switch t := right.tok; {
+	case left.x.Type() != tree.String && !isField(left.x):
+		return operand{}, badOp
+	case left.x.Type() != tree.String:
+		if right.x != nil {
+			return operand{}, p.errorAt(s.Pos, s.End, p.wrongValue(left.x, p.spanText(s), false))
 		}
-		has = true
-		if c.Op != IsNull && c.holds(v) {
-			return true
+		if _, err := p.pair(&left, &right, false); err != nil {
+			return operand{}, err
 		}
+		return operand{}, badOp
+	case right.x == nil && t.kind == tokString:
+		x.Pattern = t.val
+	case right.x == nil && t.kind == tokNumber && p.d == tree.LoggedModels:
+		x.Pattern = p.text(t)
+	default:
+		return operand{}, p.errorAt(s.Pos, s.End, p.wrongValue(left.x, p.spanText(s), right.x == nil && t.kind == tokPath))
 	}
-	return c.Op == IsNull && !has
+	if err := p.pattern(x, s); err != nil {
+		return operand{}, err
+	}
+	return about(&left, x), nil
 }
 
-func (c *Pred) matchMetrics(list []float64) bool {
-	if c.Op == IsNull {
-		return len(list) == 0
+// pattern holds the pattern of x, which stands at s, to the limits.
+func (p *parser) pattern(x *tree.Match, s tree.Span) *ParseError {
+	p.patterns++
+	p.patternBytes += len(x.Pattern)
+	switch {
+	case len(x.Pattern) > MaxPattern:
+		return p.errorAt(s.Pos, s.End, "the pattern is longer than 1024 bytes")
+	case p.patterns > MaxPatterns:
+		return p.errorAt(s.Pos, s.End, "filter string has more than 128 patterns")
+	case p.patternBytes > MaxPatternBytes:
+		return p.errorAt(s.Pos, s.End, "the patterns of the filter string are longer than 4096 bytes together")
+	case x.Kind <= tree.ILike:
+		return nil
 	}
-	for _, x := range list {
-		if c.holds(Num(x)) {
-			return true
+	flags := syntax.Perl
+	if x.Kind == tree.IRegex {
+		flags |= syntax.FoldCase
+	}
+	re, err := syntax.Parse(x.Pattern, flags)
+	if err != nil {
+		msg := err.Error()
+		var bad *syntax.Error
+		if errors.As(err, &bad) {
+			msg = string(bad.Code) + ": " + pyRepr(bad.Expr)
 		}
+		return p.errorHint(s, "Invalid regular expression: "+msg, "the syntax is RE2's")
 	}
-	return false
+	if regexpSize(re) > MaxRegexp {
+		return p.errorAt(s.Pos, s.End, "the regular expression is larger than "+strconv.Itoa(MaxRegexp)+
+			" instructions: it repeats too much")
+	}
+	return nil
 }
 
-// missingPrompt is 'false', but only to = and !=: IS NULL tells the truth.
-func (c *Pred) missingPrompt() Value {
-	if c.Op == Eq || c.Op == Ne {
-		return Str("false")
+// regexpSize is about the number of instructions that re compiles to. The
+// parser's limit of 1000 for repetitions inside each other keeps it finite.
+func regexpSize(re *syntax.Regexp) int {
+	n := 1 + len(re.Rune)/2
+	for _, sub := range re.Sub {
+		n += regexpSize(sub)
 	}
-	return Value{}
-}
-
-// holds compares one value. A missing one satisfies IS NULL and nothing else.
-func (c *Pred) holds(v Value) bool {
-	if v.kind == KindMissing {
-		return c.Op == IsNull
+	if re.Op == syntax.OpRepeat {
+		n *= max(re.Min, re.Max) + 1
 	}
-	switch c.Op {
-	case IsNull:
-		return false
-	case IsNotNull:
-		return true
-	}
-	if c.Field.Numeric {
-		return c.holdsNumber(v)
-	}
-	return v.kind == KindString && c.holdsString(v.str)
-}
-
-// holdsNumber: every comparison with NaN is false but !=.
-func (c *Pred) holdsNumber(v Value) bool {
-	if v.kind == KindString {
-		return false
-	}
-	cmp, ordered := compareNumber(v, &c.Values[0])
-	if !ordered {
-		return c.Op == Ne
-	}
-	switch c.Op {
-	case Eq:
-		return cmp == 0
-	case Ne:
-		return cmp != 0
-	case Lt:
-		return cmp < 0
-	case Le:
-		return cmp <= 0
-	case Gt:
-		return cmp > 0
-	}
-	return cmp >= 0
-}
-
-func (c *Pred) holdsString(s string) bool {
-	switch c.Op {
-	case Eq:
-		return s == c.Values[0].Str
-	case Ne:
-		return s != c.Values[0].Str
-	case Like, ILike:
-		return c.like.match(s)
-	case NotLike, NotILike:
-		return !c.like.match(s)
-	}
-	for i := range c.Values {
-		if c.Values[i].Str == s {
-			return c.Op == In
-		}
-	}
-	return c.Op == NotIn
+	return n
 }

@@ -1,57 +1,65 @@
 package query
 
-import "strings"
+import (
+	"strings"
 
-// Limits of a filter; beyond them Parse fails.
+	"github.com/runstonedb/runstone/query/tree"
+)
+
+// Limits of a query; beyond them Parse fails.
 const (
-	MaxFilter  = 64 << 10 // bytes
+	MaxFilter  = 64 << 10 // bytes of the whole text
 	MaxTokens  = 10_000
-	MaxDepth   = 100     // of parentheses and NOT inside each other
-	MaxPattern = 1 << 10 // bytes of one LIKE or ILIKE pattern
+	MaxDepth   = 100     // of parentheses, NOT, minus and sums inside each other
+	MaxPattern = 1 << 10 // bytes of one pattern of LIKE or regular expression
 
-	MaxPatterns     = 128     // patterns in a filter
+	MaxPatterns     = 128     // patterns in a query
 	MaxPatternBytes = 4 << 10 // bytes of all of them
+	MaxRegexp       = 10_000  // instructions of one regular expression
 
+	MaxItems   = 64      // items of SELECT
+	MaxGroupBy = 16      // keys of GROUP BY
 	MaxOrderBy = 16      // order_by clauses
+	maxParents = 8       // parent. in a row
 	maxMessage = 1 << 10 // bytes of a ParseError's message, which repeats what was read
 )
 
-// Parse reads a filter over rows of d. The empty filter matches every row.
-// Every error is a *[ParseError].
-func Parse(d Domain, filter string) (*Filter, error) {
-	f := &Filter{domain: d}
+// Parse reads a query over rows of d; the text of a filter alone is one too. The
+// empty text is every row. OrderBy is empty unless the text has an ORDER BY;
+// [ParseOrderBy] gives the usual order. Every error is a *[ParseError].
+func Parse(d tree.Domain, text string) (*tree.Query, error) {
+	q := &tree.Query{Domain: d}
 	if int(d) >= len(attributes) {
-		return nil, &ParseError{Text: filter, Msg: "there is no such kind of row to filter"}
+		return nil, &ParseError{Text: text, Msg: "there is no such kind of row to filter"}
 	}
-	if filter == "" {
-		return f, nil
+	if text == "" {
+		return q, nil
 	}
-	p := &parser{d: d, lex: lexer{src: filter}}
-	if len(filter) > MaxFilter {
+	p := &parser{d: d, lex: newLexer(text, d)}
+	if len(text) > MaxFilter {
 		return nil, p.errorAt(0, 0, "filter string is longer than 65536 bytes")
 	}
-	root, err := p.filter()
-	if err != nil {
-		err.Text = filter
+	if err := p.query(q); err != nil {
+		err.Text = text
 		return nil, err.short()
 	}
-	f.root = root
-	walk(root, func(c *Pred) { f.needs.note(&c.Field) })
-	f.needs.normalize()
-	return f, nil
+	return q, nil
 }
 
 // parser is a Pratt parser: expr reads a prefix, then infix operators that bind
-// at least as strongly as its caller asks. Both sides are operands, so that
-// operators on values can join the table without a change to the shape.
+// more strongly than its caller asks.
 type parser struct {
-	d     Domain
+	d     tree.Domain
 	lex   lexer
 	tok   token
 	count int
 	depth int
 
-	patterns, patternBytes int // of LIKE and ILIKE so far
+	patterns, patternBytes int // so far
+
+	grouped   bool // the query has a GROUP BY
+	aggregate bool // a function here is one of the group
+	names     map[string]tree.Expr
 }
 
 // Binding powers, weakest first. Two comparisons side by side are ANDed.
@@ -61,16 +69,42 @@ const (
 	bpAnd
 	bpNot
 	bpCompare
+	bpSum
+	bpTerm
+	bpMinus
 )
 
-// operand is either a condition (node) or a single value or name (tok).
+// operand is a condition or a value, in x, or a single name, string or number
+// whose meaning depends on what is beside it, in tok.
 type operand struct {
-	node Node
-	tok  token
+	x       tree.Expr
+	tok     token
+	parents int // how often its fields are of the parent
+	fields  bool
+	depth   int // of arithmetic
+}
+
+func (o *operand) condition() bool { return o.x != nil && o.x.Type() == tree.Bool }
+
+func (o *operand) span() tree.Span {
+	if o.x != nil {
+		return o.x.At()
+	}
+	return tree.Span{Pos: o.tok.pos, End: o.tok.end}
+}
+
+// isName tells if o may name a field where MLflow takes a name: it takes one in
+// double quotes too.
+func (t *token) isName() bool {
+	return t.kind == tokPath || t.kind == tokString && t.quote == '"'
 }
 
 func (p *parser) errorAt(pos, end int, msg string) *ParseError {
 	return &ParseError{Text: p.lex.src, Pos: pos, End: end, Msg: msg}
+}
+
+func (p *parser) errorHint(s tree.Span, msg, hint string) *ParseError {
+	return &ParseError{Text: p.lex.src, Pos: s.Pos, End: s.End, Msg: msg, Hint: hint}
 }
 
 func (p *parser) advance() *ParseError {
@@ -81,130 +115,45 @@ func (p *parser) advance() *ParseError {
 	return nil
 }
 
+// peek is the token behind the current one.
+func (p *parser) peek() token {
+	l := p.lex
+	return l.next()
+}
+
 func (p *parser) isWord(k keyword) bool { return p.tok.kind == tokKeyword && p.tok.word == k }
+
+// saying tells if t is one of the words that are no keywords everywhere.
+func saying(t token, word string) bool {
+	return t.kind == tokPath && t.quote == 0 && !t.hasEntity && t.parents == 0 && strings.EqualFold(t.val, word)
+}
+
+func (p *parser) says(word string) bool { return saying(p.tok, word) }
+
+// isArith tells if the current token is the arithmetic operator.
+func (p *parser) isArith(op byte) bool {
+	return p.tok.kind == tokArith && p.lex.src[p.tok.pos] == op
+}
 
 func (p *parser) text(t token) string { return p.lex.src[t.pos:t.end] }
 
-// invalid is MLflow's message for words that make no comparison.
-func (p *parser) invalid(pos, end int, words ...string) *ParseError {
-	if p.d == LoggedModels {
-		return p.errorAt(pos, end, "Invalid filter string: "+pyRepr(p.lex.src)+". Expected a list of comparisons "+
-			"separated by 'AND' (e.g. 'metrics.loss > 0.1 AND params.lr = 0.01').")
-	}
-	if p.d == Runs {
-		for i, w := range words {
-			words[i] = "'" + w + "'"
-		}
-	}
-	return p.errorAt(pos, end, "Invalid clause(s) in filter string: "+strings.Join(words, ", "))
-}
-
-func (p *parser) invalidToken(t token) *ParseError {
-	if t.kind == tokEOF {
-		return p.errorAt(t.pos, t.end, "Invalid filter "+pyRepr(p.lex.src)+". It ends too early.")
-	}
-	err := p.invalid(t.pos, t.end, p.text(t))
-	switch t.kind {
-	case tokSemi:
-		if strings.TrimSpace(p.lex.src[t.end:]) != "" {
-			err.Msg = p.d.severalStatements(p.lex.src)
-		}
-	case tokBad:
-		err.Hint = p.badHint(t)
-	}
-	return err
-}
-
-func (d Domain) severalStatements(src string) string {
-	if d == LoggedModels {
-		return "Invalid filter string: " + pyRepr(src) + ". Expected a single SQL expression."
-	}
-	return "Search filter contained multiple expression " + pyRepr(src) + ". Provide AND-ed expression list."
-}
-
-func (d Domain) blank(src string) string {
-	if d == LoggedModels {
-		return d.severalStatements(src)
-	}
-	return "Invalid filter '" + src + "'. Could not be parsed."
-}
-
-func (p *parser) badHint(t token) string {
-	switch text := p.text(t); {
-	case text == "'" || text == `"` || text == "`":
-		return "the quote is not closed"
-	case t.hasEntity:
-		return "put the key in `backticks`"
-	}
-	return ""
-}
-
-func (p *parser) filter() (Node, *ParseError) {
-	if err := p.advance(); err != nil {
-		return nil, err
-	}
-	if p.tok.kind == tokEOF {
-		return nil, p.errorAt(0, len(p.lex.src), p.d.blank(p.lex.src))
-	}
-	// MLflow passes over an AND that joins nothing.
-	first := p.tok
-	if err := p.skipAnds(); err != nil {
-		return nil, err
-	}
-	if p.tok.kind == tokEOF {
-		return nil, p.invalidToken(first)
-	}
-	x, err := p.expr(bpNone)
-	if err != nil {
-		return nil, err
-	}
-	if x.node == nil {
-		return nil, p.notCondition(x.tok)
-	}
-	if p.tok.kind != tokEOF {
-		return nil, p.invalidToken(p.tok)
-	}
-	return x.node, nil
-}
-
-func (p *parser) skipAnds() *ParseError {
-	for p.isWord(kwAnd) {
-		if err := p.advance(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// notCondition is the error for a value or name that stands alone.
-func (p *parser) notCondition(t token) *ParseError {
-	err := p.invalid(t.pos, t.end, p.text(t))
-	next := p.tok
-	switch {
-	case next.kind == tokBad && next.pos == t.end && (t.kind == tokPath || t.kind == tokNumber):
-		err.End = next.end
-		err.Hint = "put a key with such characters in `backticks`"
-	case next.kind == tokPath && t.kind == tokPath:
-		err.Hint = "'" + p.text(next) + "' is no comparator; put a key with blanks in `backticks`"
-	}
-	return err
-}
+func (p *parser) spanText(s tree.Span) string { return p.lex.src[s.Pos:s.End] }
 
 // expr reads operators that bind more strongly than min.
 func (p *parser) expr(min int) (operand, *ParseError) {
 	left, err := p.prefix()
 	for err == nil {
-		power := p.power(left)
+		power := p.power(&left)
 		if power <= min {
 			return left, nil
 		}
 		switch power {
-		case bpOr:
-			left, err = p.or(left)
-		case bpAnd:
-			left, err = p.and(left)
+		case bpOr, bpAnd:
+			left, err = p.join(left, power)
+		case bpCompare:
+			left, err = p.comparison(left)
 		default:
-			left, err = p.comparison(left.tok)
+			left, err = p.arithmetic(left, power)
 		}
 	}
 	return operand{}, err
@@ -212,16 +161,26 @@ func (p *parser) expr(min int) (operand, *ParseError) {
 
 // power is how strongly the current token binds to what stands left of it, or
 // bpNone if it is not an operator there.
-func (p *parser) power(left operand) int {
-	if left.node == nil {
+func (p *parser) power(left *operand) int {
+	if !left.condition() {
 		switch {
-		case p.tok.kind == tokOp, p.isWord(kwIn), p.isWord(kwLike), p.isWord(kwILike), p.isWord(kwIs), p.isWord(kwNot):
+		case p.isArith('+'), p.isArith('-'):
+			return bpSum
+		case p.tok.kind == tokArith:
+			return bpTerm
+		case p.tok.kind == tokOp, p.isWord(kwIn), p.isWord(kwLike), p.isWord(kwILike), p.isWord(kwIs), p.isWord(kwNot),
+			p.says("BETWEEN"):
 			return bpCompare
 		}
 		return bpNone
 	}
 	switch p.tok.kind {
-	case tokPath, tokString, tokNumber, tokLParen:
+	case tokPath:
+		if p.says("FOR") || p.says("OVER") {
+			return bpNone
+		}
+		return bpAnd
+	case tokString, tokNumber, tokLParen:
 		return bpAnd
 	case tokKeyword:
 		switch p.tok.word {
@@ -237,11 +196,13 @@ func (p *parser) power(left operand) int {
 func (p *parser) prefix() (operand, *ParseError) {
 	t := p.tok
 	switch {
-	case t.kind == tokPath || t.kind == tokString || t.kind == tokNumber:
+	case t.kind == tokPath:
+		return p.name(t)
+	case t.kind == tokString || t.kind == tokNumber:
 		return operand{tok: t}, p.advance()
-	case t.kind == tokLParen || p.isWord(kwNot):
-		if p.depth++; p.depth > MaxDepth {
-			return operand{}, p.errorAt(t.pos, t.end, "filter string is nested more than 100 deep")
+	case t.kind == tokLParen || p.isWord(kwNot) || p.isArith('-'):
+		if err := p.deeper(t); err != nil {
+			return operand{}, err
 		}
 		x, err := p.nested(t)
 		p.depth--
@@ -250,85 +211,154 @@ func (p *parser) prefix() (operand, *ParseError) {
 	return operand{}, p.invalidToken(t)
 }
 
-// nested reads what stands behind NOT or an opening parenthesis.
+// deeper counts a level of nesting; the caller takes it off again.
+func (p *parser) deeper(t token) *ParseError {
+	if p.depth++; p.depth > MaxDepth {
+		return p.errorAt(t.pos, t.end, "filter string is nested more than 100 deep")
+	}
+	return nil
+}
+
+// name reads what begins with a name: a field, a function or a word with a
+// grammar of its own.
+func (p *parser) name(t token) (operand, *ParseError) {
+	if err := p.advance(); err != nil {
+		return operand{}, err
+	}
+	bare := t.quote == 0 && !t.hasEntity && t.parents == 0
+	switch {
+	case bare && p.tok.kind == tokLParen:
+		if err := p.deeper(t); err != nil {
+			return operand{}, err
+		}
+		x, err := p.call(t)
+		p.depth--
+		return x, err
+	case bare && p.tok.kind == tokPath:
+		if x, ok, err := p.phrase(t); ok {
+			return x, err
+		}
+	case t.hasEntity && p.tok.kind == tokLBrace:
+		return p.selected(t)
+	}
+	return operand{tok: t}, nil
+}
+
+// nested reads what stands behind NOT, a minus or an opening parenthesis.
 func (p *parser) nested(open token) (operand, *ParseError) {
 	if err := p.advance(); err != nil {
 		return operand{}, err
 	}
-	not := open.kind == tokKeyword
-	min := bpNone
-	if not {
-		min = bpNot
+	switch open.kind {
+	case tokArith:
+		return p.minus(open)
+	case tokKeyword:
+		x, err := p.condition(bpNot)
+		if err != nil {
+			return operand{}, err
+		}
+		return operand{x: &tree.Not{Span: tree.Span{Pos: open.pos, End: x.At().End}, X: x}}, nil
 	}
-	x, err := p.expr(min)
+	x, err := p.expr(bpNone)
 	if err != nil {
 		return operand{}, err
 	}
-	if x.node == nil {
-		return operand{}, p.notCondition(x.tok)
+	if x.x == nil && p.tok.kind != tokRParen && p.tok.kind != tokEOF {
+		return operand{}, p.notCondition(&x)
 	}
-	if not {
-		return operand{node: &Not{At: open.pos, X: x.node}}, nil
-	}
+	return x, p.closing()
+}
+
+// closing takes the parenthesis that ends what was opened.
+func (p *parser) closing() *ParseError {
 	if p.tok.kind != tokRParen {
 		err := p.invalidToken(p.tok)
 		err.Hint = "a parenthesis is not closed"
-		return operand{}, err
+		return err
 	}
-	return x, p.advance()
+	return p.advance()
 }
 
-// or and and flatten as they go: a chain of thousands makes one flat node.
-func (p *parser) or(left operand) (operand, *ParseError) {
-	if err := p.advance(); err != nil {
+// join reads what stands behind AND or OR. It flattens as it goes: a chain of
+// thousands makes one flat node.
+func (p *parser) join(left operand, power int) (operand, *ParseError) {
+	if power == bpAnd {
+		if err := p.skipAnds(); err != nil {
+			return operand{}, err
+		}
+		if p.tok.kind == tokEOF && p.depth == 0 {
+			return left, nil
+		}
+	} else if err := p.advance(); err != nil {
 		return operand{}, err
 	}
-	right, err := p.condition(bpOr)
+	right, err := p.condition(power)
 	if err != nil {
 		return operand{}, err
 	}
-	n, ok := left.node.(*Or)
-	if !ok {
-		n = &Or{Kids: []Node{left.node}}
+	span := tree.Span{Pos: left.x.At().Pos, End: right.At().End}
+	if power == bpOr {
+		n, ok := left.x.(*tree.Or)
+		if !ok {
+			n = &tree.Or{Kids: []tree.Expr{left.x}}
+		}
+		if r, ok := right.(*tree.Or); ok {
+			n.Kids = append(n.Kids, r.Kids...)
+		} else {
+			n.Kids = append(n.Kids, right)
+		}
+		n.Span = span
+		return operand{x: n}, nil
 	}
-	if r, ok := right.(*Or); ok {
+	n, ok := left.x.(*tree.And)
+	if !ok {
+		n = &tree.And{Kids: []tree.Expr{left.x}}
+	}
+	if r, ok := right.(*tree.And); ok {
 		n.Kids = append(n.Kids, r.Kids...)
 	} else {
 		n.Kids = append(n.Kids, right)
 	}
-	return operand{node: n}, nil
+	n.Span = span
+	return operand{x: n}, nil
 }
 
-func (p *parser) and(left operand) (operand, *ParseError) {
-	if err := p.skipAnds(); err != nil {
-		return operand{}, err
+// skipAnds passes over ANDs: MLflow takes one that joins nothing.
+func (p *parser) skipAnds() *ParseError {
+	for p.isWord(kwAnd) {
+		if err := p.advance(); err != nil {
+			return err
+		}
 	}
-	if p.tok.kind == tokEOF && p.depth == 0 {
-		return left, nil
-	}
-	right, err := p.condition(bpAnd)
-	if err != nil {
-		return operand{}, err
-	}
-	n, ok := left.node.(*And)
-	if !ok {
-		n = &And{Kids: []Node{left.node}}
-	}
-	if r, ok := right.(*And); ok {
-		n.Kids = append(n.Kids, r.Kids...)
-	} else {
-		n.Kids = append(n.Kids, right)
-	}
-	return operand{node: n}, nil
+	return nil
 }
 
-func (p *parser) condition(min int) (Node, *ParseError) {
+func (p *parser) condition(min int) (tree.Expr, *ParseError) {
 	x, err := p.expr(min)
 	if err != nil {
 		return nil, err
 	}
-	if x.node == nil {
-		return nil, p.notCondition(x.tok)
+	if !x.condition() {
+		return nil, p.notCondition(&x)
 	}
-	return x.node, nil
+	return x.x, nil
+}
+
+// wholeCondition reads a condition up to the end of the text or clause.
+func (p *parser) wholeCondition() (tree.Expr, *ParseError) {
+	first := p.tok
+	if err := p.skipAnds(); err != nil {
+		return nil, err
+	}
+	if p.tok.kind == tokEOF {
+		return nil, p.invalidToken(first)
+	}
+	x, err := p.condition(bpNone)
+	if err != nil {
+		return nil, err
+	}
+	if p.tok.kind != tokEOF {
+		return nil, p.invalidToken(p.tok)
+	}
+	return x, nil
 }
