@@ -39,7 +39,7 @@ var arrows = map[string][]string{
 	"export":         {".", "lineage", "store"},
 	"server":         {".", "artifact", "lineage", "query", "store"},
 	"bench":          {".", "artifact"},
-	"cmd/runstone":   {".", "artifact", "bench", "bench/load", "export", "lineage", "query", "server", "store"},
+	"cmd/runstone":   {".", "artifact", "bench", "bench/load", "export", "lineage", "query", "query/tree", "server", "store"},
 	"bench/load":     {"."},
 	"examples/train": {"."},
 }
