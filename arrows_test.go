@@ -36,16 +36,17 @@ var arrows = map[string][]string{
 	"artifact":       {},
 	"lineage":        {"internal/record", "internal/tuple", "store"},
 	".":              {"artifact", "index", "internal/record", "internal/tuple", "lineage", "query", "store"},
+	"export":         {".", "lineage", "store"},
 	"server":         {".", "artifact", "lineage", "query", "store"},
 	"bench":          {".", "artifact"},
-	"cmd/runstone":   {".", "artifact", "bench", "bench/load", "lineage", "query", "server", "store"},
+	"cmd/runstone":   {".", "artifact", "bench", "bench/load", "export", "lineage", "query", "query/tree", "server", "store"},
 	"bench/load":     {"."},
 	"examples/train": {"."},
 }
 
 // outside are the imports from other modules that there may be, by prefix,
-// tests excepted. Who embeds the library pays for those of everything but bench
-// and cmd/runstone.
+// tests excepted. Who embeds the library pays for those of everything but bench,
+// export and cmd/runstone.
 var outside = map[string][]string{
 	"internal/record":          {"github.com/vmihailenco/msgpack/v5"},
 	"store":                    {"github.com/tidwall/btree", "golang.org/x/sys"},
@@ -54,6 +55,7 @@ var outside = map[string][]string{
 	"store/internal/block":     {"github.com/klauspost/compress"},
 	"store/internal/journal":   {"golang.org/x/sys"},
 	"store/internal/kv/kvtest": {"github.com/stretchr/testify", "pgregory.net/rapid"},
+	"export":                   {"github.com/parquet-go/parquet-go"},
 	"bench":                    {"golang.org/x/perf"},
 	"cmd/runstone":             {"github.com/guptarohit/asciigraph", "github.com/spf13", "golang.org/x/sys", "golang.org/x/term"},
 }

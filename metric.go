@@ -76,6 +76,33 @@ func (db *DB) PointsIn(ctx context.Context, curves []Curve, r PointRange) iter.S
 	}
 }
 
+// SeriesName says which series of a run: its metric, and the logged model and
+// dataset that it is about, if any.
+type SeriesName = store.SeriesName
+
+// SeriesPoints is [DB.PointsIn] for series of one run, which are told apart by
+// the models and datasets that they are about, see [MetricSummary].SeriesName.
+// CurveColumns.Curve is an index into names. A series that is not there has no
+// points.
+func (db *DB) SeriesPoints(ctx context.Context, run string, names []SeriesName, r PointRange) iter.Seq2[CurveColumns, error] {
+	return func(yield func(CurveColumns, error) bool) {
+		s, done, err := db.reader()
+		if err == nil {
+			defer done()
+			var ord uint32
+			if ord, err = existingRun(ctx, s, run); err == nil {
+				for c, err := range s.SeriesPoints(ctx, ord, names, r) {
+					if !yield(c, err) {
+						return
+					}
+				}
+				return
+			}
+		}
+		yield(CurveColumns{}, err)
+	}
+}
+
 // readCurves runs fn with the curves as the store knows them.
 func (db *DB) readCurves(ctx context.Context, curves []Curve, fn func(*store.Store, []store.Curve) error) error {
 	s, done, err := db.reader()

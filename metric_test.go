@@ -71,3 +71,33 @@ func TestCurves(t *testing.T) {
 	_, err = db.Ever(ctx, curves, AllPoints().Steps(2, 1), Less, 0)
 	require.ErrorIs(t, err, ErrInvalid)
 }
+
+// TestSeriesPoints tells apart what one metric says about different models and
+// datasets.
+func TestSeriesPoints(t *testing.T) {
+	db, err := Open(t.TempDir(), nil)
+	require.NoError(t, err)
+	defer db.Close()
+	run, err := db.CreateRun(ctx, NewRun{Experiment: "about"})
+	require.NoError(t, err)
+	b := Batch{}
+	names := []SeriesName{{Metric: "loss"}, {Metric: "loss", Dataset: "a", DatasetDigest: "1"}, {Metric: "loss", Dataset: "a", DatasetDigest: "2"}}
+	want := make([][]float64, len(names))
+	for step := range int64(50) {
+		for i, n := range names {
+			v := float64(step*10 + int64(i))
+			want[i] = append(want[i], v)
+			b.Metrics = append(b.Metrics, Metric{Name: n.Metric, Dataset: n.Dataset, DatasetDigest: n.DatasetDigest, Step: step, Time: step, Value: v})
+		}
+	}
+	require.NoError(t, db.LogBatch(ctx, run.ID, b))
+	got := make([][]float64, len(names)+1)
+	for c, err := range db.SeriesPoints(ctx, run.ID, append(names, SeriesName{Metric: "absent"}), AllPoints()) {
+		require.NoError(t, err)
+		got[c.Curve] = append(got[c.Curve], c.Values...)
+	}
+	require.Equal(t, append(want, nil), got)
+	for _, err := range db.SeriesPoints(ctx, "nobody", names, AllPoints()) {
+		require.ErrorIs(t, err, ErrNotFound)
+	}
+}

@@ -49,6 +49,10 @@ type held struct {
 // snap runs fn on a snapshot of curves. A run that is being logged is in
 // memory; of others only the rows are read that the curves need.
 func (s *Store) snap(ctx context.Context, curves []Curve, fn func(*snapshot) error) error {
+	return s.snapOf(ctx, newWanted(s, curves), fn)
+}
+
+func (s *Store) snapOf(ctx context.Context, w *wanted, fn func(*snapshot) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -57,8 +61,7 @@ func (s *Store) snap(ctx context.Context, curves []Curve, fn func(*snapshot) err
 	if s.closed.Load() {
 		return ErrClosed
 	}
-	x := &snapshot{ctx: ctx, s: s, parts: make([][]part, len(curves))}
-	w := newWanted(s, curves)
+	x := &snapshot{ctx: ctx, s: s, parts: make([][]part, len(w.curves))}
 	var used []*runSeries
 	var cold []wantedRun
 	defer func() {
@@ -143,6 +146,7 @@ type wanted struct {
 	curves  []Curve
 	runs    []wantedRun
 	metrics map[uint32]string // of series
+	exact   bool              // a curve's Metric is the text of one series
 }
 
 // wantedRun is a run and its curves, as indices.
@@ -169,7 +173,7 @@ func newWanted(s *Store, curves []Curve) *wanted {
 	return w
 }
 
-// metric returns the metric of a series.
+// metric returns the metric of a series, or its text if curves are exact.
 func (w *wanted) metric(tx *Tx, series uint32) (string, error) {
 	if m, ok := w.metrics[series]; ok {
 		return m, nil
@@ -184,7 +188,10 @@ func (w *wanted) metric(tx *Tx, series uint32) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	m := parseSeriesName(text).Metric
+	m := text
+	if !w.exact {
+		m = parseSeriesName(text).Metric
+	}
 	w.metrics[series] = m
 	return m, nil
 }

@@ -81,8 +81,8 @@ func (a *app) command() *cobra.Command {
 	f.BoolVar(&a.noColor, "no-color", false, "print no colors; so does the variable NO_COLOR")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return asUsage(err) })
 	root.AddCommand(
-		a.serverCommand(), a.experimentsCommand(), a.runsCommand(), a.metricsCommand(), a.plotCommand(),
-		a.modelsCommand(), a.artifactsCommand(), a.benchCommand(), a.verifyCommand(), a.inspectCommand(), a.gcCommand(), a.infoCommand(),
+		a.serverCommand(), a.searchCommand(), a.experimentsCommand(), a.runsCommand(), a.metricsCommand(), a.plotCommand(),
+		a.modelsCommand(), a.artifactsCommand(), a.exportCommand(), a.benchCommand(), a.verifyCommand(), a.inspectCommand(), a.gcCommand(), a.infoCommand(),
 		a.versionCommand(),
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitLong},
 	)
