@@ -135,16 +135,15 @@ func (r *reader) present(kind byte, n int) (has Bits, count int) {
 		}
 		has = NewBits(n)
 		last := -1
-		p.each(count, func(_ int, v []uint64) {
-			for _, row := range v {
-				if int(row) <= last || int(row) >= n {
-					r.fail("rows out of order")
-					return
-				}
-				last = int(row)
-				has.Set(last)
+		for i := range count {
+			row := int(p.at(i))
+			if row <= last || row >= n {
+				r.fail("rows out of order")
+				break
 			}
-		})
+			last = row
+			has.Set(row)
+		}
 		return has, count
 	}
 	r.fail("bad kind of rows")
@@ -224,17 +223,17 @@ func (t *texts) flat(b []byte, n int, f *flat) error {
 	} else {
 		has.Each(func(row int) { rows = append(rows, uint32(row)) })
 	}
-	counts.each(count, func(i int, v []uint64) {
-		for k, x := range v {
-			if x == 0 || x > maxValues || len(f.rows)+int(x) > maxValues {
-				r.fail("bad number of values")
-				return
-			}
-			for range x {
-				f.rows = append(f.rows, rows[i+k])
-			}
+	f.rows = slices.Grow(f.rows, count)
+	for i, row := range rows {
+		x := counts.at(i)
+		if x == 0 || x > maxValues || len(f.rows)+int(x) > maxValues {
+			r.fail("bad number of values")
+			break
 		}
-	})
+		for range x {
+			f.rows = append(f.rows, row)
+		}
+	}
 	values := len(f.rows)
 	switch f.typ {
 	case Floats:
@@ -261,18 +260,14 @@ func (r *reader) starts(has Bits, count, n int) []uint32 {
 	}
 	counts := make([]uint32, n)
 	total := 0
-	p.each(count, func(i int, v []uint64) {
-		for k, x := range v {
-			if x == 0 || x > maxValues || total+int(x) > maxValues {
-				r.fail("bad number of values")
-				return
-			}
-			counts[i+k] = uint32(x)
-			total += int(x)
+	for i := range count {
+		x := p.at(i)
+		if x == 0 || x > maxValues || total+int(x) > maxValues {
+			r.fail("bad number of values")
+			return nil
 		}
-	})
-	if r.err != nil {
-		return nil
+		counts[i] = uint32(x)
+		total += int(x)
 	}
 	if has != nil {
 		spread(counts, has, count)

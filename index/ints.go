@@ -180,16 +180,13 @@ func (p packed) into(dst []uint64, i int) {
 	}
 }
 
-// chunk is how many integers are unpacked at a time, which the innermost cache
-// holds.
-const chunk = 512
-
-// each calls fn for pieces of the m integers, in order.
-func (p packed) each(m int, fn func(i int, v []uint64)) {
-	var buf [chunk]uint64
-	for i := 0; i < m; i += chunk {
-		v := buf[:min(chunk, m-i)]
-		p.into(v, i)
-		fn(i, v)
-	}
+// at returns the i-th integer.
+func (p packed) at(i int) uint64 {
+	var v [1]uint64
+	p.into(v[:], i)
+	return v[0]
 }
+
+// chunk is how many integers are unpacked at a time where they become something
+// else: as many as the innermost cache holds.
+const chunk = 256

@@ -82,33 +82,29 @@ func grown(s *[]int64, n int) []int64 {
 func (r *reader) floats(dst []float64) {
 	c := r.byte()
 	p := r.ints(len(dst))
-	if c&decimalFlag == 0 {
-		if c > 63 {
-			r.fail("bad shift")
-		}
-		if r.err != nil {
-			return
-		}
-		p.each(len(dst), func(i int, v []uint64) {
-			out := dst[i : i+len(v)]
-			for k, x := range v {
-				out[k] = math.Float64frombits(x << (c & 63))
-			}
-		})
-		return
-	}
-	if c &^= decimalFlag; c > maxDecimals {
-		r.fail("bad exponent")
+	decimal := c&decimalFlag != 0
+	if c &^= decimalFlag; decimal && c > maxDecimals || c > 63 {
+		r.fail("bad kind of floats")
 	}
 	if r.err != nil {
 		return
 	}
-	p.each(len(dst), func(i int, v []uint64) {
-		out, scale := dst[i:i+len(v)], powers[c&maxDecimals]
-		for k, x := range v {
-			out[k] = float64(int64(x)) / scale
+	scale := powers[c&maxDecimals]
+	var buf [chunk]uint64
+	for i := 0; i < len(dst); i += chunk {
+		out := dst[i:min(i+chunk, len(dst))]
+		v := buf[:len(out)]
+		p.into(v, i)
+		if decimal {
+			for k, x := range v {
+				out[k] = float64(int64(x)) / scale
+			}
+			continue
 		}
-	})
+		for k, x := range v {
+			out[k] = math.Float64frombits(x << (c & 63))
+		}
+	}
 }
 
 // ints64 reads as many values as fit dst.
@@ -117,12 +113,15 @@ func (r *reader) ints64(dst []int64) {
 	if r.err != nil {
 		return
 	}
-	p.each(len(dst), func(i int, v []uint64) {
-		out := dst[i : i+len(v)]
+	var buf [chunk]uint64
+	for i := 0; i < len(dst); i += chunk {
+		out := dst[i:min(i+chunk, len(dst))]
+		v := buf[:len(out)]
+		p.into(v, i)
 		for k, x := range v {
 			out[k] = int64(x)
 		}
-	})
+	}
 }
 
 // codes reads as many numbers below limit as fit dst.
@@ -132,13 +131,16 @@ func (r *reader) codes(dst []uint32, limit int) {
 		return
 	}
 	top := uint64(0)
-	p.each(len(dst), func(i int, v []uint64) {
-		out := dst[i : i+len(v)]
+	var buf [chunk]uint64
+	for i := 0; i < len(dst); i += chunk {
+		out := dst[i:min(i+chunk, len(dst))]
+		v := buf[:len(out)]
+		p.into(v, i)
 		for k, x := range v {
 			top = max(top, x)
 			out[k] = uint32(x)
 		}
-	})
+	}
 	if len(dst) > 0 && top >= uint64(limit) {
 		r.fail("number out of range")
 	}

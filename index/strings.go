@@ -183,16 +183,27 @@ func (t *texts) read(r *reader, codes []uint32) []string {
 		return nil
 	}
 	total := 0
-	lengths.each(d, func(_ int, v []uint64) {
-		for _, n := range v {
-			if n > maxText || total > maxText {
-				r.fail("strings too long")
-				return
-			}
-			total += int(n)
+	for i := range d {
+		n := lengths.at(i)
+		if n > maxText || total > maxText {
+			r.fail("strings too long")
+			return nil
 		}
-	})
+		total += int(n)
+	}
+	if flags&textHex != 0 {
+		for i := range d {
+			if lengths.at(i)%2 != 0 {
+				r.fail("odd number of digits")
+				return nil
+			}
+		}
+		total /= 2
+	}
 	whole := total + d*(len(prefix)+len(suffix))
+	if flags&textHex != 0 {
+		whole += total
+	}
 	if whole > maxText {
 		r.fail("strings too long")
 	}
@@ -200,64 +211,69 @@ func (t *texts) read(r *reader, codes []uint32) []string {
 	if r.err != nil {
 		return nil
 	}
-	return cut(raw, d, lengths, prefix, suffix, whole)
+	if flags&(textHex|textAffix) == 0 {
+		return cut(string(raw), d, lengths, 0)
+	}
+	all := join(raw, d, lengths, prefix, suffix, flags&textHex != 0, whole)
+	return cut(all, d, lengths, len(prefix)+len(suffix))
 }
 
-// expand returns the plain text of total bytes.
+// expand returns total bytes, which may be compressed.
 func (t *texts) expand(r *reader, flags byte, total int) []byte {
 	if r.err != nil {
 		return nil
 	}
-	switch {
-	case flags&textHex != 0:
-		if total%2 != 0 {
-			r.fail("odd number of digits")
-		}
-		return hex.AppendEncode(nil, r.bytes(total/2))
-	case flags&textZstd != 0:
-		frame := r.bytes(r.count(maxText))
-		if r.err != nil {
-			return nil
-		}
-		var h zstd.Header
-		if err := h.Decode(frame); err != nil || !h.HasFCS || h.FrameContentSize != uint64(total) {
-			r.fail("bad zstd frame")
-			return nil
-		}
-		raw, err := t.decode().DecodeAll(frame, nil)
-		if err != nil || len(raw) != total {
-			r.fail("bad zstd frame")
-		}
-		return raw
+	if flags&textZstd == 0 {
+		return r.bytes(total)
 	}
-	return r.bytes(total)
+	frame := r.bytes(r.count(maxText))
+	if r.err != nil {
+		return nil
+	}
+	var h zstd.Header
+	if err := h.Decode(frame); err != nil || !h.HasFCS || h.FrameContentSize != uint64(total) {
+		r.fail("bad zstd frame")
+		return nil
+	}
+	raw, err := t.decode().DecodeAll(frame, nil)
+	if err != nil || len(raw) != total {
+		r.fail("bad zstd frame")
+	}
+	return raw
 }
 
-// cut makes the strings, which share one piece of memory.
-func cut(raw []byte, d int, lengths packed, prefix, suffix []byte, whole int) []string {
-	dict := make([]string, d)
-	var all string
-	if len(prefix)+len(suffix) == 0 {
-		all = string(raw)
-	} else {
-		var b strings.Builder
-		b.Grow(whole)
-		lengths.each(d, func(_ int, v []uint64) {
-			for _, n := range v {
-				b.Write(prefix)
-				b.Write(raw[:n])
-				b.Write(suffix)
-				raw = raw[n:]
+// join puts the affixes around each string, and makes digits of bytes.
+func join(raw []byte, d int, lengths packed, prefix, suffix []byte, digits bool, whole int) string {
+	var b strings.Builder
+	b.Grow(whole)
+	var buf [64]byte
+	for i := range d {
+		n := int(lengths.at(i))
+		b.Write(prefix)
+		if digits {
+			n /= 2
+			for own := raw[:n]; len(own) > 0; {
+				k := hex.Encode(buf[:], own[:min(len(own), len(buf)/2)])
+				b.Write(buf[:k])
+				own = own[k/2:]
 			}
-		})
-		all = b.String()
-	}
-	affix := uint64(len(prefix) + len(suffix))
-	lengths.each(d, func(i int, v []uint64) {
-		for k, n := range v {
-			dict[i+k] = all[:n+affix]
-			all = all[n+affix:]
+		} else {
+			b.Write(raw[:n])
 		}
-	})
+		raw = raw[n:]
+		b.Write(suffix)
+	}
+	return b.String()
+}
+
+// cut makes the strings, which share one piece of memory. Each is more bytes
+// longer than its length says.
+func cut(all string, d int, lengths packed, more int) []string {
+	dict := make([]string, d)
+	for i := range dict {
+		n := int(lengths.at(i)) + more
+		dict[i] = all[:n]
+		all = all[n:]
+	}
 	return dict
 }

@@ -43,18 +43,22 @@ func (p *parser) call(name token) (operand, *ParseError) {
 	case "now", "ago", "date":
 		return p.timeCall(name, fn)
 	}
-	if slices.Contains(scalars, fn) {
+	isScalar := slices.Contains(scalars, fn)
+	series := slices.Index(tree.SeriesFnNames[:], fn)
+	if t := p.tok; t.kind == tokRParen && (isScalar || series >= 0) && fn != "count" {
+		return operand{}, p.errorAt(name.pos, t.end, fn+"() needs an argument")
+	}
+	if isScalar {
 		return p.scalar(name, fn)
 	}
 	agg, isAgg := aggregates[fn]
-	series := slices.Index(tree.SeriesFnNames[:], fn)
 	switch {
 	case p.aggregate && isAgg:
 		return p.aggregated(name, agg)
 	case p.aggregate && series >= 0:
 		return operand{}, p.errorHint(p.nameSpan(name), fn+"() is a function of one run, and this is about groups",
 			"put it inside one, as in mean("+fn+"(…))")
-	case series >= 0:
+	case series >= 0 && p.tok.kind != tokRParen:
 		return p.series(name, tree.SeriesFn(series))
 	case isAgg:
 		return operand{}, p.errorHint(p.nameSpan(name), fn+"() is a function of groups",
@@ -69,7 +73,7 @@ func (p *parser) nameSpan(t token) tree.Span { return tree.Span{Pos: t.pos, End:
 func (p *parser) endCall(name token) (tree.Span, *ParseError) {
 	s := tree.Span{Pos: name.pos, End: p.tok.end}
 	if p.tok.kind == tokComma {
-		return s, p.errorAt(p.tok.pos, p.tok.end, p.text(name)+"() has fewer arguments than that")
+		return s, p.errorAt(p.tok.pos, p.tok.end, p.text(name)+"() takes no more arguments")
 	}
 	return s, p.closing()
 }

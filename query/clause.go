@@ -170,6 +170,7 @@ func (p *parser) ownValue() (operand, *ParseError) {
 }
 
 func (p *parser) groupBy(q *tree.Query) *ParseError {
+	p.keys = map[string]bool{}
 	return p.each(MaxGroupBy, "keys to group by", func() *ParseError {
 		o, err := p.ownValue()
 		if err != nil {
@@ -179,6 +180,12 @@ func (p *parser) groupBy(q *tree.Query) *ParseError {
 			s := o.span()
 			return p.errorAt(s.Pos, s.End, "a key of GROUP BY is a field or computed of some. Found "+p.spanText(s))
 		}
+		text := tree.Text(o.x)
+		if p.keys[text] {
+			s := o.span()
+			return p.errorAt(s.Pos, s.End, "there are two keys "+text+" of GROUP BY")
+		}
+		p.keys[text] = true
 		q.GroupBy = append(q.GroupBy, o.x)
 		return nil
 	})
@@ -195,7 +202,7 @@ func (p *parser) item(q *tree.Query) (operand, *ParseError) {
 		if _, plain := k.(*tree.Field); plain {
 			continue
 		}
-		if o, err := p.ownValue(); err == nil && isKey(q, o.x) {
+		if o, err := p.ownValue(); err == nil && p.isKey(o.x) {
 			return o, nil
 		}
 		*p = saved
@@ -207,27 +214,13 @@ func (p *parser) item(q *tree.Query) (operand, *ParseError) {
 	if err != nil {
 		return o, err
 	}
-	return o, p.ofGroup(q, o.x)
+	return o, p.ofGroup(o.x)
 }
 
-func isKey(q *tree.Query, x tree.Expr) bool {
-	text := ""
-	for _, k := range q.GroupBy {
-		if _, same := k.(*tree.Field); same != isField(x) {
-			continue
-		}
-		if text == "" {
-			text = tree.Text(x)
-		}
-		if tree.Text(k) == text {
-			return true
-		}
-	}
-	return false
-}
+func (p *parser) isKey(x tree.Expr) bool { return p.keys[tree.Text(x)] }
 
 // ofGroup refuses what a group has no single value of.
-func (p *parser) ofGroup(q *tree.Query, x tree.Expr) (err *ParseError) {
+func (p *parser) ofGroup(x tree.Expr) (err *ParseError) {
 	found := false
 	tree.Walk(x, func(n tree.Expr) bool {
 		if err != nil {
@@ -238,16 +231,18 @@ func (p *parser) ofGroup(q *tree.Query, x tree.Expr) (err *ParseError) {
 			found = true
 			return false
 		case *tree.Field, *tree.Series, *tree.Quantified, *tree.Relative, *tree.Lineage:
-			if isKey(q, n) {
+			if p.isKey(n) {
 				found = true
 				return false
 			}
 			s := n.At()
-			err = p.errorHint(s, p.spanText(s)+" is neither a key of GROUP BY nor inside a function of groups",
-				"write for example mean("+p.spanText(s)+")")
+			err = p.errorAt(s.Pos, s.End, p.spanText(s)+" is neither a key of GROUP BY nor inside a function of groups")
+			if n.Type() != tree.Bool {
+				err.Hint = "write for example mean(" + p.spanText(s) + ")"
+			}
 			return false
 		case *tree.Arithmetic, *tree.Scalar:
-			if isKey(q, n) {
+			if p.isKey(n) {
 				found = true
 				return false
 			}
@@ -312,7 +307,7 @@ func (p *parser) having(q *tree.Query) (err *ParseError) {
 	if err != nil {
 		return err
 	}
-	return p.ofGroup(q, q.Having)
+	return p.ofGroup(q.Having)
 }
 
 func (p *parser) limit(q *tree.Query) *ParseError {

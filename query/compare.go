@@ -12,7 +12,9 @@ import (
 func (p *parser) comparison(left operand) (operand, *ParseError) {
 	if left.x == nil {
 		t := left.tok
-		if t.isName() {
+		if x, ok := p.named(t); ok {
+			left = operand{x: x, fields: true}
+		} else if t.isName() {
 			f, err := p.field(t)
 			if err != nil {
 				return operand{}, err
@@ -124,10 +126,17 @@ func (p *parser) value(o operand) (operand, *ParseError) {
 
 // named is the item of SELECT that a bare name stands for.
 func (p *parser) named(t token) (tree.Expr, bool) {
-	if t.hasEntity || t.parents > 0 || len(p.names) == 0 {
+	// Inside a function of groups it would be one inside another.
+	if t.kind != tokPath || t.hasEntity || t.parents > 0 || len(p.names) == 0 || p.grouped && !p.aggregate {
 		return nil, false
 	}
 	x, ok := p.names[t.val]
+	if ok {
+		// It counts as if it stood here: a query that names a long item often
+		// is a long one.
+		p.count += len(tree.Text(x)) / 4
+		x = tree.Moved(x, p.nameSpan(t))
+	}
 	return x, ok
 }
 

@@ -92,13 +92,11 @@ func Suggest(name string, known []string) string {
 	const far = 3 // edits
 	best, bestDist := "", far
 	lower := strings.ToLower(name)
-	var row []int
 	for _, n := range known {
 		if len(n)-len(name) >= bestDist || len(name)-len(n) >= bestDist {
 			continue
 		}
-		row = append(row[:0], make([]int, len(n)+1)...)
-		if d := editDistance(row, lower, strings.ToLower(n)); d < bestDist && d < len(n)-1 {
+		if d := editDistance(lower, strings.ToLower(n)); d < bestDist && d < len(n)-1 {
 			best, bestDist = n, d
 		}
 	}
@@ -108,25 +106,31 @@ func Suggest(name string, known []string) string {
 	return "did you mean '" + best + "'?"
 }
 
-// editDistance is Levenshtein's, over bytes; row has room for one more than b.
-func editDistance(row []int, a, b string) int {
-	row = row[:0]
-	for j := range len(b) + 1 {
-		row = append(row, j)
+// editDistance counts the bytes to put in, take out, change or exchange with
+// their neighbour to make b of a. A long b is far from everything.
+func editDistance(a, b string) int {
+	var rows [3][80]int
+	if len(b) >= len(rows[0]) {
+		return len(b)
 	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diag
-			if a[i] != b[j] {
-				cost++
+	for j := range len(b) + 1 {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row, above, over := &rows[i%3], &rows[(i+2)%3], &rows[(i+1)%3]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			same := above[j-1]
+			if a[i-1] != b[j-1] {
+				same++
 			}
-			diag = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+			row[j] = min(same, above[j]+1, row[j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], over[j-2]+1)
+			}
 		}
 	}
-	return row[len(b)]
+	return rows[len(a)%3][len(b)]
 }
 
 // pySet writes names as Python prints a set of strings: clients see MLflow's

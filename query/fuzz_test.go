@@ -49,7 +49,7 @@ func checkError(t testing.TB, err error, text string) {
 }
 
 // checkSpans holds every node to a place in the text.
-func checkSpans(t testing.TB, q *tree.Query, text string) {
+func checkSpans(t interface{ Fatalf(string, ...any) }, q *tree.Query, text string) {
 	look := func(x tree.Expr) {
 		if x == nil {
 			return

@@ -19,7 +19,7 @@ func (p *parser) in(left operand, not bool) (operand, *ParseError) {
 	x := &tree.In{Span: tree.Span{Pos: left.span().Pos}, X: left.x, Not: not}
 	for p.tok.kind != tokRParen {
 		t := p.tok
-		if t.kind != tokString && t.kind != tokNumber && !saying(t, "date") {
+		if t.kind != tokString && t.kind != tokNumber && !saying(t, "date") && !p.isArith('-') {
 			return fail("ill-formed list.")
 		}
 		v, err := p.prefix()

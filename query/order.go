@@ -267,7 +267,7 @@ func (p *parser) sortKey(q *tree.Query) (tree.Sort, *ParseError) {
 		}
 		return p.reference(q, t, int(lit.Int)-1)
 	case alone && t.isName():
-		if _, ok := p.named(t); ok {
+		if _, ok := p.names[t.val]; ok && !t.hasEntity && t.parents == 0 {
 			i := slices.IndexFunc(q.Select, func(it tree.Item) bool { return it.Name == t.val })
 			return p.reference(q, t, i)
 		}

@@ -41,7 +41,7 @@ func (p *parser) phrase(first token) (x operand, ok bool, err *ParseError) {
 
 // child reads the condition behind ANY child or ALL child.
 func (p *parser) child(first token, kin tree.Kin) (operand, *ParseError) {
-	if err := p.onlyRuns(p.nameSpan(first), "their children"); err != nil {
+	if err := p.onlyRuns(p.nameSpan(first), "children"); err != nil {
 		return operand{}, err
 	}
 	if err := p.deeper(first); err != nil {
@@ -68,7 +68,7 @@ func (p *parser) child(first token, kin tree.Kin) (operand, *ParseError) {
 // lineage reads the thing behind a verb.
 func (p *parser) lineage(first token, verb tree.Verb) (operand, *ParseError) {
 	want := verb.String() + " is followed by dataset('name'[, 'digest']), run('id'), model('name'[, 'version']) or batch('id')"
-	if err := p.onlyRuns(p.nameSpan(first), verb.String()); err != nil {
+	if err := p.onlyRuns(p.nameSpan(first), "what "+verb.String()+" asks"); err != nil {
 		return operand{}, err
 	}
 	kind := p.tok

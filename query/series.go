@@ -10,7 +10,7 @@ import (
 // onlyRuns refuses what no other rows than runs have.
 func (p *parser) onlyRuns(s tree.Span, what string) *ParseError {
 	if p.d != tree.Runs {
-		return p.errorAt(s.Pos, s.End, what+" can be asked of runs only")
+		return p.errorAt(s.Pos, s.End, "only runs have "+what)
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func (p *parser) selected(t token) (operand, *ParseError) {
 	if f.Entity != tree.Metric {
 		return operand{}, p.errorAt(open.Pos, open.End, "only metrics have something in braces")
 	}
-	if err := p.onlyRuns(open, "one dataset's points"); err != nil {
+	if err := p.onlyRuns(open, "points about one dataset"); err != nil {
 		return operand{}, err
 	}
 	const want = "braces hold conditions such as metrics.auc{dataset='d', context='test'}"

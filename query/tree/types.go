@@ -104,6 +104,37 @@ func (x *Aggregate) Type() Type {
 	return Number
 }
 
+// Moved is a value x as if it stood at s; what is under it stays where it is.
+func Moved(x Expr, s Span) Expr {
+	switch x := x.(type) {
+	case *Literal:
+		c := *x
+		c.Span = s
+		return &c
+	case *Field:
+		c := *x
+		c.Span = s
+		return &c
+	case *ToNumber:
+		return &ToNumber{Moved(x.X, s)}
+	case *Neg:
+		return &Neg{s, x.X}
+	case *Arithmetic:
+		return &Arithmetic{s, x.Op, x.L, x.R}
+	case *Now:
+		return &Now{s, x.Back, x.Text}
+	case *Scalar:
+		return &Scalar{s, x.Fn, x.X}
+	case *Series:
+		c := *x
+		c.Span = s
+		return &c
+	case *Aggregate:
+		return &Aggregate{s, x.Fn, x.X}
+	}
+	return x
+}
+
 // Walk calls fn for x and every node under it, from left to right, fields of
 // series and quantifiers included, until fn returns false for a node, which
 // leaves out what is under that.
