@@ -91,7 +91,11 @@ func (db *DB) SeriesPoints(ctx context.Context, run string, names []SeriesName, 
 			defer done()
 			var ord uint32
 			if ord, err = existingRun(ctx, s, run); err == nil {
-				for c, err := range s.SeriesPoints(ctx, ord, names, r) {
+				curves := make([]store.Curve, len(names))
+				for i, n := range names {
+					curves[i] = store.Curve{Run: ord, Metric: n.Metric, Series: []SeriesName{n}}
+				}
+				for c, err := range s.PointsOf(ctx, curves, r) {
 					if !yield(c, err) {
 						return
 					}

@@ -262,11 +262,23 @@ func (opt *SearchOptions) parse(d tree.Domain, text string) (*tree.Query, error)
 func (opt *SearchOptions) run(ctx context.Context, q *tree.Query, now int64, src plan.Source, stats *plan.Stats) (*plan.Result, error) {
 	p, err := plan.New(q, time.UnixMilli(now))
 	if err != nil {
-		return nil, err
+		return nil, unanswerable(err)
 	}
-	return p.Run(ctx, src, &plan.Options{
+	found, err := p.Run(ctx, src, &plan.Options{
 		Cursor: opt.After, Total: opt.Total, Explain: opt.Explain, Time: opt.Time, Bytes: opt.Bytes, Stats: stats,
 	})
+	return found, unanswerable(err)
+}
+
+// unanswerable makes the refusals of package plan our own.
+func unanswerable(err error) error {
+	switch {
+	case errors.Is(err, plan.ErrCursor):
+		return invalid("the page token is damaged, or of another search")
+	case errors.Is(err, plan.ErrQuery), errors.Is(err, errors.ErrUnsupported):
+		return invalid("%v", err)
+	}
+	return err
 }
 
 // findRuns answers a query over runs. With a [PartialError] there is a result too.

@@ -10,8 +10,8 @@ import (
 	"github.com/runstonedb/runstone/store"
 )
 
-// curves are the points of a metric that some rows of a batch ask about.
-type curves struct {
+// pointsAsked are the points of a metric that some rows of a batch ask about.
+type pointsAsked struct {
 	rows   []int // of the batch
 	runs   []uint32
 	of     []store.Curve
@@ -41,13 +41,13 @@ func (b *recordBatch) Points(ctx context.Context, q *tree.Quantified, sel index.
 
 // curves finds the points of a metric in a window for the rows of sel. Rows
 // without any are left out.
-func (r *runSource) curves(ctx context.Context, f *tree.Field, w *tree.Window, sel index.Bits, row func(int) uint32) (*curves, error) {
-	c := &curves{}
+func (r *runSource) curves(ctx context.Context, f *tree.Field, w *tree.Window, sel index.Bits, row func(int) uint32) (*pointsAsked, error) {
+	c := &pointsAsked{}
 	sel.Each(func(i int) {
 		c.rows = append(c.rows, i)
 		c.runs = append(c.runs, row(i))
 	})
-	all := &curves{}
+	all := &pointsAsked{}
 	sums := make([]store.Summary, len(c.runs))
 	names := make([][]store.SeriesName, len(c.runs))
 	err := r.eachSummary(ctx, c.runs, f.Key, func(i int, name *store.SeriesName, m *store.Summary) error {
@@ -76,7 +76,7 @@ func (r *runSource) curves(ctx context.Context, f *tree.Field, w *tree.Window, s
 		all.ranges = append(all.ranges, rng)
 		all.sums = append(all.sums, sums[i])
 	}
-	r.stats.Curves += len(all.of)
+	r.stats.Curves += int64(len(all.of))
 	return all, nil
 }
 
@@ -303,7 +303,7 @@ func spread(from *index.Column, rows []int, to *index.Column) *index.Column {
 }
 
 // plateau compares the least value of the last steps with the least before them.
-func (r *runSource) plateau(ctx context.Context, fn *tree.Series, c *curves, out *index.Column) error {
+func (r *runSource) plateau(ctx context.Context, fn *tree.Series, c *pointsAsked, out *index.Column) error {
 	if len(c.of) == 0 {
 		return nil
 	}
@@ -374,7 +374,7 @@ func (r *runSource) points(ctx context.Context, q *tree.Quantified, sel index.Bi
 }
 
 // ask asks whether the condition holds ever or, for Always, always.
-func (r *runSource) ask(ctx context.Context, q *tree.Quantified, c *curves) ([]store.Answer, error) {
+func (r *runSource) ask(ctx context.Context, q *tree.Quantified, c *pointsAsked) ([]store.Answer, error) {
 	op := pointOp(q)
 	switch {
 	case q.For > 0:

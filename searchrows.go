@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/runstonedb/runstone/lineage"
@@ -30,7 +31,7 @@ func searchRows[R plan.Row, T any](ctx context.Context, db *DB, q *tree.Query, o
 		return nil, err
 	}
 	p, perr := newPage[T](found, func(row uint32) (string, error) {
-		return plan.Text(rows[row].Field(plan.Ref{Entity: tree.Attribute, Key: rowID[q.Domain]})), nil
+		return fmt.Sprint(rows[row].Field(plan.Ref{Entity: tree.Attribute, Key: rowID[q.Domain]}).Any()), nil
 	})
 	if perr != nil {
 		return nil, perr

@@ -37,7 +37,7 @@ const liveBatch = 1024
 // Batches implements [plan.Source].
 func (r *runSource) Batches(ctx context.Context) iter.Seq2[plan.Batch, error] {
 	return func(yield func(plan.Batch, error) bool) {
-		r.stats.Segments += len(r.snap.Segments())
+		r.stats.Segments += int64(len(r.snap.Segments()))
 		for _, seg := range r.snap.Segments() {
 			b := &segmentBatch{runSource: r, seg: seg}
 			rows, err := b.present()
@@ -59,7 +59,7 @@ func (r *runSource) Batches(ctx context.Context) iter.Seq2[plan.Batch, error] {
 				continue
 			}
 			if err == nil {
-				r.stats.Live += len(b.runs)
+				r.stats.Live += int64(len(b.runs))
 			}
 			if !yield(b, err) || err != nil {
 				return

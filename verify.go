@@ -66,11 +66,12 @@ func verifyRuns(ctx context.Context, s *store.Store, r *VerifyReport, problem fu
 			problem("runs", err)
 			return nil
 		}
+		l := &runLoader{ctx: ctx, s: s, tx: tx}
 		for run := uint32(1); run <= last; run++ {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			_, err := loadRunAt(ctx, s, tx, run)
+			_, err := l.load(run)
 			if errors.Is(err, ErrNotFound) { // purged
 				continue
 			}

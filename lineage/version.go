@@ -37,6 +37,13 @@ type ModelVersion struct {
 	Aliases         []string // sorted
 }
 
+// IsPrompt reports whether the version is one of an MLflow prompt, which default
+// searches hide.
+func (v *ModelVersion) IsPrompt() bool {
+	is, _ := FindTag(v.Tags, tagPrompt)
+	return is == "true"
+}
+
 // NewVersion is what a version is made from. Only Source is needed.
 type NewVersion struct {
 	Source          string

@@ -59,7 +59,7 @@ func (s *Server) searchExperiments(ctx context.Context, a args) (any, error) {
 	page := a.page()
 	opt := &runstone.SearchOptions{
 		View: a.view("view_type"), OrderBy: a.strs("order_by"),
-		Offset: page.Offset, After: page.After, Limit: limit, Time: searchTime,
+		Offset: page.Offset, After: page.After, Limit: limit,
 	}
 	filter := a.str("filter")
 	if err := a.done(); err != nil {

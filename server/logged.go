@@ -1,10 +1,8 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/runstonedb/runstone"
@@ -249,7 +247,7 @@ func (s *Server) searchLogged(ctx context.Context, a args) (any, error) {
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	opt.SearchOptions = runstone.SearchOptions{Experiments: ids, Offset: page.Offset, After: page.After, Limit: limit, Time: searchTime}
+	opt.SearchOptions = runstone.SearchOptions{Experiments: ids, Offset: page.Offset, After: page.After, Limit: limit}
 	found, err := s.db.SearchLoggedModels(ctx, filter, opt)
 	if err != nil {
 		return nil, err

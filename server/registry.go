@@ -2,11 +2,10 @@ package server
 
 import (
 	"context"
-	"slices"
 	"strconv"
 
+	"github.com/runstonedb/runstone"
 	"github.com/runstonedb/runstone/lineage"
-	"github.com/runstonedb/runstone/query"
 	"github.com/runstonedb/runstone/store"
 )
 
@@ -133,7 +132,7 @@ func (a *args) registrySearch(def, limit int64) (*runstone.SearchOptions, string
 		a.fail(badRequest("Invalid value %d for parameter 'max_results' supplied. It must be a positive integer", n))
 	}
 	opt := &runstone.SearchOptions{
-		OrderBy: a.strs("order_by"), Offset: page.Offset, After: page.After, Limit: max(n, 1), Time: searchTime,
+		OrderBy: a.strs("order_by"), Offset: page.Offset, After: page.After, Limit: max(n, 1),
 	}
 	return opt, a.str("filter")
 }

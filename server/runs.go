@@ -94,7 +94,7 @@ func (s *Server) searchRuns(ctx context.Context, a args) (any, error) {
 	opt := &runstone.SearchOptions{
 		Experiments: append([]string{}, a.strs("experiment_ids")...), // no ids are no runs
 		View:        a.view("run_view_type"), OrderBy: a.strs("order_by"),
-		Offset: page.Offset, After: page.After, Limit: limit, Time: searchTime,
+		Offset: page.Offset, After: page.After, Limit: limit,
 	}
 	filter := a.str("filter")
 	if err := a.done(); err != nil {

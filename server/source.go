@@ -11,6 +11,9 @@ import (
 	"github.com/runstonedb/runstone/lineage"
 )
 
+// tagPrompt marks a prompt.
+const tagPrompt = "mlflow.prompt.is_prompt"
+
 // promptSources are what MLflow's clients write where a prompt has no files.
 var promptSources = []string{"dummy-source", "prompt-template"}
 

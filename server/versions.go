@@ -2,11 +2,9 @@ package server
 
 import (
 	"context"
-	"slices"
 	"strconv"
 
 	"github.com/runstonedb/runstone/lineage"
-	"github.com/runstonedb/runstone/query"
 	"github.com/runstonedb/runstone/store"
 )
 

@@ -28,7 +28,7 @@ type CurveColumns struct {
 // steps or times lie outside r are not decoded.
 func (s *Store) Points(ctx context.Context, run uint32, metric string, r Range) iter.Seq2[Columns, error] {
 	return func(yield func(Columns, error) bool) {
-		for c, err := range s.PointsOf(ctx, []Curve{{run, metric}}, r) {
+		for c, err := range s.PointsOf(ctx, []Curve{{Run: run, Metric: metric}}, r) {
 			if !yield(c.Columns, err) {
 				return
 			}
@@ -42,26 +42,10 @@ func (s *Store) Points(ctx context.Context, run uint32, metric string, r Range) 
 // turns, so that curves which share their clock have it decoded once.
 // ErrInvalid when r is empty.
 func (s *Store) PointsOf(ctx context.Context, curves []Curve, r Range) iter.Seq2[CurveColumns, error] {
-	return s.pointsOf(ctx, newWanted(s, curves), r)
-}
-
-// SeriesPoints is PointsOf for series of one run, told apart by the models and
-// datasets that they are about; Curve is an index into names.
-func (s *Store) SeriesPoints(ctx context.Context, run uint32, names []SeriesName, r Range) iter.Seq2[CurveColumns, error] {
-	curves := make([]Curve, len(names))
-	for i, n := range names {
-		curves[i] = Curve{run, n.text()}
-	}
-	w := newWanted(s, curves)
-	w.exact = true
-	return s.pointsOf(ctx, w, r)
-}
-
-func (s *Store) pointsOf(ctx context.Context, w *wanted, r Range) iter.Seq2[CurveColumns, error] {
 	return func(yield func(CurveColumns, error) bool) {
 		err := r.check()
 		if err == nil {
-			err = s.snapOf(ctx, w, func(x *snapshot) error {
+			err = s.snap(ctx, curves, func(x *snapshot) error {
 				for _, b := range x.bundles() {
 					if err := b.points(r, yield); err != nil {
 						return err

@@ -13,6 +13,8 @@ import (
 type Curve struct {
 	Run    uint32
 	Metric string
+	// Series, if not nil, limits the curve to these series of the metric.
+	Series []SeriesName
 }
 
 // snapshot is what a read sees of some curves: all that was logged before it,
@@ -49,10 +51,6 @@ type held struct {
 // snap runs fn on a snapshot of curves. A run that is being logged is in
 // memory; of others only the rows are read that the curves need.
 func (s *Store) snap(ctx context.Context, curves []Curve, fn func(*snapshot) error) error {
-	return s.snapOf(ctx, newWanted(s, curves), fn)
-}
-
-func (s *Store) snapOf(ctx context.Context, w *wanted, fn func(*snapshot) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -61,7 +59,8 @@ func (s *Store) snapOf(ctx context.Context, w *wanted, fn func(*snapshot) error)
 	if s.closed.Load() {
 		return ErrClosed
 	}
-	x := &snapshot{ctx: ctx, s: s, parts: make([][]part, len(w.curves))}
+	x := &snapshot{ctx: ctx, s: s, parts: make([][]part, len(curves))}
+	w := newWanted(s, curves)
 	var used []*runSeries
 	var cold []wantedRun
 	defer func() {
@@ -142,11 +141,10 @@ func (s *Store) seriesText(series uint32) (text string, err error) {
 
 // wanted finds the curves that a series belongs to.
 type wanted struct {
-	s       *Store
-	curves  []Curve
-	runs    []wantedRun
-	metrics map[uint32]string // of series
-	exact   bool              // a curve's Metric is the text of one series
+	s      *Store
+	curves []Curve
+	runs   []wantedRun
+	names  map[uint32]SeriesName
 }
 
 // wantedRun is a run and its curves, as indices.
@@ -156,7 +154,7 @@ type wantedRun struct {
 }
 
 func newWanted(s *Store, curves []Curve) *wanted {
-	w := &wanted{s: s, curves: curves, metrics: map[uint32]string{}}
+	w := &wanted{s: s, curves: curves, names: map[uint32]SeriesName{}}
 	order := make([]int, len(curves))
 	for i := range order {
 		order[i] = i
@@ -173,27 +171,23 @@ func newWanted(s *Store, curves []Curve) *wanted {
 	return w
 }
 
-// metric returns the metric of a series, or its text if curves are exact.
-func (w *wanted) metric(tx *Tx, series uint32) (string, error) {
-	if m, ok := w.metrics[series]; ok {
-		return m, nil
+// name returns the name of a series.
+func (w *wanted) name(tx *Tx, series uint32) (SeriesName, error) {
+	if n, ok := w.names[series]; ok {
+		return n, nil
 	}
-	var text string
+	var n SeriesName
 	var err error
 	if tx != nil {
-		text, err = tx.Text(KindSeries, series)
+		n, err = tx.SeriesName(series)
 	} else {
-		text, err = w.s.seriesText(series)
+		n, err = w.s.SeriesName(series)
 	}
 	if err != nil {
-		return "", err
+		return n, err
 	}
-	m := text
-	if !w.exact {
-		m = parseSeriesName(text).Metric
-	}
-	w.metrics[series] = m
-	return m, nil
+	w.names[series] = n
+	return n, nil
 }
 
 // match is a column that a curve wants.
@@ -202,12 +196,12 @@ type match struct{ column, curve int }
 // match appends the columns of a group that some of the run's curves want.
 func (w *wanted) match(found []match, tx *Tx, run wantedRun, series []uint32) ([]match, error) {
 	for column, ord := range series {
-		m, err := w.metric(tx, ord)
+		n, err := w.name(tx, ord)
 		if err != nil {
 			return found, err
 		}
 		for _, i := range run.curves {
-			if w.curves[i].Metric == m {
+			if c := &w.curves[i]; c.Metric == n.Metric && (c.Series == nil || slices.Contains(c.Series, n)) {
 				found = append(found, match{column, i})
 			}
 		}

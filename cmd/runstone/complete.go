@@ -86,13 +86,16 @@ func (a *app) deletedExperimentNames(ctx context.Context, db *runstone.DB, _ []s
 
 func experimentsIn(ctx context.Context, db *runstone.DB, view runstone.ViewType, prefix string) ([]string, error) {
 	found, err := db.SearchExperiments(ctx, "", &runstone.SearchOptions{View: view})
+	if err != nil {
+		return nil, err
+	}
 	var out []string
-	for _, e := range found {
+	for _, e := range found.Items {
 		if strings.HasPrefix(e.Name, prefix) {
 			out = append(out, e.Name+"\t"+e.ID)
 		}
 	}
-	return out, err
+	return out, nil
 }
 
 func (a *app) runIDs(ctx context.Context, db *runstone.DB, _ []string, prefix string) ([]string, error) {

@@ -34,7 +34,7 @@ func (a *app) experimentsList() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.printExperiments(found)
+				return a.printExperiments(found.Items)
 			})
 		},
 	}

@@ -1,11 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/runstonedb/runstone"
@@ -17,86 +17,91 @@ import (
 type finder func(ctx context.Context, db *runstone.DB, text string, fl *searchFlags) (*finding, error)
 
 // searchKinds are the keys of finders.
-var searchKinds = []string{"runs", "experiments"}
+var searchKinds = []string{"runs", "experiments", "models", "versions", "logged-models", "datasets"}
 
 func (a *app) finders() map[string]finder {
-	return map[string]finder{"runs": findRuns, "experiments": findExperiments}
+	return map[string]finder{
+		"runs": findRuns, "experiments": findExperiments, "models": findModels, "versions": findVersions,
+		"logged-models": findLoggedModels, "datasets": findDatasets,
+	}
 }
 
-// page reads --after, which is how many things the pages before have.
-func (fl *searchFlags) page() (from int, err error) {
-	if fl.after == "" {
-		return 0, nil
-	}
-	if from, err = strconv.Atoi(fl.after); err != nil || from < 0 {
-		return 0, usagef("--after takes what the line below a page says, not %q", fl.after)
-	}
-	return from, nil
-}
-
-// take counts one more thing, and tells if it is on the page.
-func (f *finding) take(from, limit int) bool {
-	f.total++
-	switch {
-	case f.total <= from:
-		return false
-	case limit > 0 && f.total > from+limit:
-		f.next = strconv.Itoa(from + limit)
-		return false
-	}
-	return true
-}
-
-// bounded is ctx with the bound of --time.
-func (fl *searchFlags) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	if fl.time == 0 {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, fl.time)
-}
-
-func findRuns(ctx context.Context, db *runstone.DB, text string, fl *searchFlags) (*finding, error) {
-	from, err := fl.page()
-	if err != nil {
-		return nil, err
-	}
-	filter, err := query.Parse(query.Runs, text)
-	if err != nil {
-		return nil, err
-	}
-	order, err := query.ParseOrderBy(query.Runs, fl.opt.OrderBy)
-	if err != nil {
-		return nil, err
-	}
-	needs := filter.Needs()
-	needs.Add(order.Needs())
-	columns := namedColumns(neededFields(needs)...)
-	f := newRunFinding(columns)
+// options are what the search itself needs to know.
+func (fl *searchFlags) options() *runstone.SearchOptions {
 	opt := fl.opt
-	opt.Limit = 0
-	ctx, done := fl.bounded(ctx)
-	defer done()
-	for r, err := range db.Search(ctx, text, &opt) {
-		if errors.Is(err, context.DeadlineExceeded) {
-			f.partial = "the search took longer than " + fl.time.String()
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		if f.take(from, fl.opt.Limit) {
-			f.addRun(columns, r)
-		}
+	opt.After, opt.Time, opt.Total, opt.Explain = fl.after, fl.time, true, fl.explain
+	return &opt
+}
+
+// newFinding takes over a page but its items. An error that only says that the
+// page is not all becomes a part of it.
+func newFinding[T any](noun string, columns []string, p *runstone.Page[T], err error) (*finding, error) {
+	var partial *runstone.PartialError
+	if err != nil && !errors.As(err, &partial) {
+		return nil, err
+	}
+	f := &finding{noun: noun, columns: columns, objects: []any{}, total: p.Total, next: p.Next}
+	if partial != nil {
+		f.partial = partial.Error()
+	}
+	if p.Explain != nil {
+		f.explain = p.Explain
 	}
 	return f, nil
 }
 
-func newRunFinding(columns []searchColumn) *finding {
-	f := &finding{noun: "run", objects: []any{}}
+// tabled fills a finding from the table of SELECT or GROUP BY, and reports whether
+// there is one.
+func tabled[T any](f *finding, p *runstone.Page[T]) bool {
+	if p.Columns == nil {
+		return false
+	}
+	f.columns, f.rows, f.objects = p.Columns, p.Table, nil
+	return true
+}
+
+func findRuns(ctx context.Context, db *runstone.DB, text string, fl *searchFlags) (*finding, error) {
+	p, err := db.SearchRuns(ctx, text, fl.options())
+	columns, cerr := queryColumns(text, fl.opt.OrderBy)
+	f, err := newFinding("run", nil, p, cmp.Or(err, cerr))
+	if err != nil {
+		return nil, err
+	}
+	if tabled(f, p) {
+		if len(p.Items) > 0 { // SELECT of runs: say which
+			f.columns = append([]string{"run_id"}, f.columns...)
+			for i, r := range p.Items {
+				f.rows[i] = append([]any{runRef(r.ID)}, f.rows[i]...)
+			}
+		}
+		return f, nil
+	}
 	for _, c := range columns {
 		f.columns = append(f.columns, c.name)
 	}
-	return f
+	for _, r := range p.Items {
+		f.addRun(columns, r)
+	}
+	return f, nil
+}
+
+// queryColumns are the columns of runs that the filter and the order of a query name.
+func queryColumns(text string, orderBy []string) ([]searchColumn, error) {
+	q, err := query.Parse(tree.Runs, text)
+	if err != nil {
+		return nil, err
+	}
+	named := []tree.Expr{q.Filter}
+	order := q.OrderBy
+	if len(orderBy) > 0 {
+		if order, err = query.ParseOrderBy(tree.Runs, orderBy); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range order {
+		named = append(named, s.X)
+	}
+	return namedColumns(named...), nil
 }
 
 func (f *finding) addRun(columns []searchColumn, r *runstone.RunData) {
@@ -107,34 +112,67 @@ func (f *finding) addRun(columns []searchColumn, r *runstone.RunData) {
 	f.rows, f.objects = append(f.rows, row), append(f.objects, viewRun(r))
 }
 
-func neededFields(n query.Needs) (fields []tree.Expr) {
-	for _, key := range n.Params {
-		fields = append(fields, &tree.Field{Entity: tree.Param, Key: key})
+func findExperiments(ctx context.Context, db *runstone.DB, text string, fl *searchFlags) (*finding, error) {
+	p, err := db.SearchExperiments(ctx, text, fl.options())
+	f, err := newFinding("experiment", []string{"experiment_id", "name", "lifecycle_stage", "creation_time"}, p, err)
+	if err != nil || tabled(f, p) {
+		return f, err
 	}
-	for _, key := range n.Tags {
-		fields = append(fields, &tree.Field{Entity: tree.Tag, Key: key})
+	for _, e := range p.Items {
+		f.rows = append(f.rows, []any{e.ID, e.Name, stage(e.Deleted), millis(e.Created.UnixMilli())})
+		f.objects = append(f.objects, viewExperiment(e))
 	}
-	for _, key := range n.Metrics {
-		fields = append(fields, &tree.Field{Entity: tree.Metric, Key: key})
-	}
-	return fields
+	return f, nil
 }
 
-func findExperiments(ctx context.Context, db *runstone.DB, text string, fl *searchFlags) (*finding, error) {
-	from, err := fl.page()
-	if err != nil {
-		return nil, err
+func findModels(ctx context.Context, db *runstone.DB, text string, fl *searchFlags) (*finding, error) {
+	p, err := db.SearchModels(ctx, text, fl.options())
+	f, err := newFinding("model", []string{"name", "last_updated_timestamp", "description"}, p, err)
+	if err != nil || tabled(f, p) {
+		return f, err
 	}
-	found, err := db.SearchExperiments(ctx, text, &runstone.SearchOptions{View: fl.opt.View, OrderBy: fl.opt.OrderBy})
-	if err != nil {
-		return nil, err
+	for _, m := range p.Items {
+		f.rows = append(f.rows, []any{m.Name, millis(m.UpdatedAt), m.Description})
+		f.objects = append(f.objects, viewModel(m))
 	}
-	f := &finding{noun: "experiment", columns: []string{"experiment_id", "name", "lifecycle_stage", "creation_time"}, objects: []any{}}
-	for _, e := range found {
-		if f.take(from, fl.opt.Limit) {
-			f.rows = append(f.rows, []any{e.ID, e.Name, stage(e.Deleted), millis(e.Created.UnixMilli())})
-			f.objects = append(f.objects, viewExperiment(e))
-		}
+	return f, nil
+}
+
+func findVersions(ctx context.Context, db *runstone.DB, text string, fl *searchFlags) (*finding, error) {
+	p, err := db.SearchVersions(ctx, text, fl.options())
+	f, err := newFinding("version", []string{"name", "version", "stage", "aliases", "run_id", "creation_timestamp"}, p, err)
+	if err != nil || tabled(f, p) {
+		return f, err
+	}
+	for _, v := range p.Items {
+		f.rows = append(f.rows, []any{v.Model, int64(v.Version), v.Stage, strings.Join(v.Aliases, " "), runRef(v.RunID), millis(v.CreatedAt)})
+		f.objects = append(f.objects, viewVersion(v))
+	}
+	return f, nil
+}
+
+func findLoggedModels(ctx context.Context, db *runstone.DB, text string, fl *searchFlags) (*finding, error) {
+	p, err := db.SearchLoggedModels(ctx, text, &runstone.LoggedModelSearch{SearchOptions: *fl.options()})
+	f, err := newFinding("logged model", []string{"model_id", "name", "model_type", "status", "source_run_id", "creation_timestamp"}, p, err)
+	if err != nil || tabled(f, p) {
+		return f, err
+	}
+	for _, m := range p.Items {
+		f.rows = append(f.rows, []any{m.Model.ModelID, m.Model.Name, m.Model.ModelType, m.Model.Status, runRef(m.Model.SourceRunID), millis(m.Model.CreatedAt)})
+		f.objects = append(f.objects, m)
+	}
+	return f, nil
+}
+
+func findDatasets(ctx context.Context, db *runstone.DB, text string, fl *searchFlags) (*finding, error) {
+	p, err := db.SearchDatasets(ctx, text, fl.options())
+	f, err := newFinding("dataset", []string{"name", "digest", "experiment_id", "source_type"}, p, err)
+	if err != nil || tabled(f, p) {
+		return f, err
+	}
+	for _, d := range p.Items {
+		f.rows = append(f.rows, []any{d.Name, d.Digest, d.ExperimentID, d.SourceType})
+		f.objects = append(f.objects, d)
 	}
 	return f, nil
 }
