@@ -123,7 +123,8 @@ func (db *DB) openArtifacts() error {
 // Close makes everything durable and lets go of the directory. Runs that were
 // not ended stay RUNNING.
 func (db *DB) Close() error {
-	errs := []error{db.keeper.close(db)}
+	db.keeper.close(db)
+	var errs []error
 	if db.store != nil {
 		errs = append(errs, db.store.Close())
 	}

@@ -315,19 +315,26 @@ func (db *DB) keep() {
 				return
 			case <-pause.C:
 			}
-			if err := db.fold(ctx, foldMany, false); err != nil && ctx.Err() == nil && db.opt.Logger != nil {
-				db.opt.Logger.Warn("the run index was not brought up to date", "error", err)
-			}
+			db.foldQuietly(ctx, foldMany, false)
 		}
 	})
 }
 
+// foldQuietly is fold where nobody waits for it. The index is derived: what is not
+// in it is read from the records.
+func (db *DB) foldQuietly(ctx context.Context, atLeast int, all bool) {
+	err := db.fold(ctx, atLeast, all)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) && db.opt.Logger != nil {
+		db.opt.Logger.Warn("the run index was not brought up to date", "error", err)
+	}
+}
+
 // close stops the keeper and folds what is worth it.
-func (k *keeper) close(db *DB) error {
+func (k *keeper) close(db *DB) {
 	if k == nil {
-		return nil
+		return
 	}
 	k.stop()
 	k.done.Wait()
-	return db.fold(context.Background(), foldClose, true)
+	db.foldQuietly(context.Background(), foldClose, true)
 }

@@ -241,7 +241,7 @@ func (opt *SearchOptions) parse(d tree.Domain, text string) (*tree.Query, error)
 	if err != nil {
 		return nil, err
 	}
-	if len(opt.OrderBy) > 0 {
+	if len(opt.OrderBy) > 0 || len(q.OrderBy) == 0 && q.GroupBy == nil {
 		if q.OrderBy, err = query.ParseOrderBy(d, opt.OrderBy); err != nil {
 			return nil, err
 		}
