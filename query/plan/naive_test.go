@@ -231,10 +231,15 @@ func (n *naive) order(q *tree.Query, a, b int) int {
 			continue
 		}
 		less, more := naiveCompare(tree.Lt, v, w), naiveCompare(tree.Gt, v, w)
-		if s.Decimal && isDecimal(v.str) && isDecimal(w.str) {
-			i, _ := new(big.Int).SetString(v.str, 10)
-			j, _ := new(big.Int).SetString(w.str, 10)
-			less, more = i.Cmp(j) < 0, i.Cmp(j) > 0
+		if s.Decimal && v.kind == String {
+			i, ok := new(big.Int).SetString(v.str, 10)
+			j, also := new(big.Int).SetString(w.str, 10)
+			switch {
+			case ok && also:
+				less, more = i.Cmp(j) < 0, i.Cmp(j) > 0
+			case ok || also:
+				less, more = ok, also
+			}
 		}
 		if less != more {
 			if less != s.Desc {

@@ -73,9 +73,13 @@ func (k *sortKey) compare(a, b Value) int {
 	return c
 }
 
-// compareDecimal puts the longer of two decimal numbers last.
+// compareDecimal puts the longer of two decimal numbers last, and behind them what
+// is none.
 func compareDecimal(a, b string) int {
-	if isDecimal(a) && isDecimal(b) {
+	switch x, y := isDecimal(a), isDecimal(b); {
+	case x != y:
+		return int(bit(y)) - int(bit(x))
+	case x:
 		a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
 		if len(a) != len(b) {
 			return compareInt(int64(len(a)), int64(len(b)))

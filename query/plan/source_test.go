@@ -207,15 +207,19 @@ func (b *testBatch) Zone(ref Ref) (z index.Zone, ok bool) {
 	seen := false
 	for i := range b.rows {
 		list := b.rows[i].values(ref)
+		if ref.One && len(list) > 1 {
+			list = list[:1]
+		}
 		if len(list) > 0 {
 			z.Rows++
+		}
+		if slices.ContainsFunc(list, Value.isNaN) {
+			z.NaN++
 		}
 		for _, v := range list {
 			f, ok := v.number()
 			switch {
-			case !ok:
-			case f != f:
-				z.NaN++
+			case !ok || f != f:
 			case !seen:
 				z.Min, z.Max, seen = f, f, true
 			default:
