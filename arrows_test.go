@@ -33,6 +33,8 @@ var arrows = map[string][]string{
 	},
 	"index":          {"internal/tuple", "store"},
 	"query":          {},
+	"query/tree":     {},
+	"query/plan":     {"index", "query/tree"},
 	"artifact":       {},
 	"lineage":        {"internal/record", "internal/tuple", "store"},
 	".":              {"artifact", "index", "internal/record", "internal/tuple", "lineage", "query", "store"},

@@ -1,0 +1,142 @@
+package plan
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/runstonedb/runstone/index"
+	"github.com/runstonedb/runstone/query/tree"
+)
+
+// stringIs tests strings, each distinct one once.
+type stringIs struct {
+	slot    int
+	x       expr
+	test    func(string) bool
+	equal   *string // the test is equality with it
+	missing bool    // what a row without a value is
+	price   cost
+}
+
+func (x *stringIs) cost() cost { return max(x.price, x.x.cost()) }
+
+func (x *stringIs) zone(b Batch) verdict {
+	if s, ok := x.x.(*stored); ok && !x.missing {
+		if z, ok := b.Zone(s.ref); ok && z.Rows == 0 {
+			return nothing
+		}
+	}
+	return some
+}
+
+func (x *stringIs) keep(r *exec, sel index.Bits) error {
+	c, err := x.x.eval(r, sel)
+	if err != nil {
+		return err
+	}
+	if c == nil {
+		if !x.missing {
+			clear(sel)
+		}
+		return nil
+	}
+	var without index.Bits
+	if x.missing && c.Starts == nil && c.Has != nil {
+		without = r.arena.copy(sel)
+		without.AndNot(c.Has)
+	}
+	vals := r.values(c, sel)
+	x.narrow(r, c, vals)
+	r.lift(c, sel, vals)
+	if without != nil {
+		sel.Or(without)
+	}
+	return nil
+}
+
+func (x *stringIs) narrow(r *exec, c *index.Column, vals index.Bits) {
+	switch n := vals.Count(); {
+	case c.Type != index.Strings:
+		clear(vals)
+	case n < len(c.Dict):
+		// Fewer rows are left than there are strings to decide.
+		keepIf(vals, func(j int) bool { return x.test(c.Dict[c.Codes[j]]) })
+	case x.equal != nil:
+		for code, s := range c.Dict {
+			if s == *x.equal {
+				keep(vals, c.Codes, tree.Eq, uint32(code))
+				return
+			}
+		}
+		clear(vals)
+	default:
+		keepCodes(vals, c.Codes, r.strings(x.slot, c.Dict, x.test))
+	}
+}
+
+// compareString is the test of a comparison with a constant.
+func compareString(op tree.Op, c string) func(string) bool {
+	switch op {
+	case tree.Eq:
+		return func(s string) bool { return s == c }
+	case tree.Ne:
+		return func(s string) bool { return s != c }
+	case tree.Lt:
+		return func(s string) bool { return s < c }
+	case tree.Le:
+		return func(s string) bool { return s <= c }
+	case tree.Gt:
+		return func(s string) bool { return s > c }
+	}
+	return func(s string) bool { return s >= c }
+}
+
+// MaxPattern is the longest LIKE pattern and MaxRegex the longest regular
+// expression, in bytes.
+const (
+	MaxPattern = 1024
+	MaxRegex   = 4096
+)
+
+// matcher compiles a pattern to a test.
+func matcher(m *tree.Match) (func(string) bool, error) {
+	switch m.Kind {
+	case tree.Like, tree.ILike:
+		if len(m.Pattern) > MaxPattern {
+			return nil, invalid(m, "a pattern is longer than %d bytes", MaxPattern)
+		}
+		return like(m.Pattern, m.Kind == tree.ILike), nil
+	}
+	if len(m.Pattern) > MaxRegex {
+		return nil, invalid(m, "a regular expression is longer than %d bytes", MaxRegex)
+	}
+	text := m.Pattern
+	if m.Kind == tree.IRegex {
+		text = "(?i)" + text
+	}
+	re, err := regexp.Compile(text)
+	if err != nil {
+		return nil, invalid(m, "%v", err)
+	}
+	return re.MatchString, nil
+}
+
+// like is a test without a search where the pattern is a plain text with % in
+// front of it or behind it.
+func like(s string, fold bool) func(string) bool {
+	if text := strings.Trim(s, "%"); !fold && !strings.ContainsAny(text, "%_") {
+		before, after := strings.HasPrefix(s, "%"), strings.HasSuffix(s, "%")
+		switch {
+		case text == "" && before:
+			return func(string) bool { return true }
+		case before && after:
+			return func(v string) bool { return strings.Contains(v, text) }
+		case before:
+			return func(v string) bool { return strings.HasSuffix(v, text) }
+		case after:
+			return func(v string) bool { return strings.HasPrefix(v, text) }
+		}
+		return func(v string) bool { return v == text }
+	}
+	return newPattern(s, fold).match
+}
