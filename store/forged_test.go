@@ -56,8 +56,12 @@ func askAll(t testing.TB, s *Store, run uint32) {
 				check(err)
 				_, err = s.Always(ctx, one, []Range{r}, op, math.Inf(1))
 				check(err)
+				_, err = s.EverFor(ctx, one, []Range{r}, op, 0.5, 700, op%2 == 0)
+				check(err)
 			}
 			_, err := s.Aggregates(ctx, one, []Range{r})
+			check(err)
+			_, err = s.Spreads(ctx, one, []Range{r})
 			check(err)
 			_, err = s.Slope(ctx, one, []Range{r})
 			check(err)

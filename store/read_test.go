@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -181,6 +182,7 @@ func (d *drawn) check(t *rapid.T) {
 	}
 	d.checkPredicates(t, ranges, want)
 	d.checkFigures(t, ranges, want)
+	d.checkStretches(t, ranges, want)
 	d.checkSummaries(t)
 }
 
@@ -235,6 +237,76 @@ func (d *drawn) checkFigures(t *rapid.T, ranges []Range, want []Columns) {
 		require.Equal(t, p.Time, at[i].Time)
 		require.Equal(t, orZero(p.Value), orZero(at[i].Point.Value))
 	}
+}
+
+func (d *drawn) checkStretches(t *rapid.T, ranges []Range, want []Columns) {
+	op := Op(rapid.IntRange(int(Less), int(NotInf)).Draw(t, "stretch of"))
+	x := rapid.SampledFrom([]float64{-0.5, 0, 0.5, 0.99, 1, 2, 3, math.Inf(1)}).Draw(t, "beside")
+	span := rapid.SampledFrom([]int64{0, 1, 2, 10, 300, 1000, 1500, 3000, math.MaxInt64}).Draw(t, "span")
+	byTime := rapid.Bool().Draw(t, "in ms")
+	got, err := d.s.EverFor(ctx, d.curves, ranges, op, x, span, byTime)
+	require.NoError(t, err)
+	spreads, err := d.s.Spreads(ctx, d.curves, ranges)
+	require.NoError(t, err)
+	for i, w := range want {
+		require.Equal(t, longest(w, op, x, byTime) >= span, got[i].Holds, "%v: %v %v for %d, time %v, in %v", d.curves[i], op, x, span, byTime, rangeOf(ranges, i))
+		require.Equal(t, got[i].Cost.Blocks, got[i].Cost.Decided+got[i].Cost.Decoded)
+		requireSpread(t, w, spreads[i])
+	}
+}
+
+// longest returns the length of the longest stretch of points that satisfy a
+// condition, -1 when there is none.
+func longest(c Columns, op Op, x float64, byTime bool) int64 {
+	var points []Point
+	for i, step := range c.Steps {
+		points = append(points, Point{step, c.Times[i], c.Values[i]})
+	}
+	slices.SortFunc(points, func(a, b Point) int {
+		return cmp.Or(cmp.Compare(a.Step, b.Step), cmp.Compare(a.Time, b.Time), compareValues(a.Value, b.Value))
+	})
+	most, low := int64(-1), int64(math.MaxInt64)
+	for _, p := range points {
+		at := p.Step
+		if byTime {
+			at = p.Time
+		}
+		if !op.Holds(p.Value, x) {
+			low = math.MaxInt64
+			continue
+		}
+		low = min(low, at)
+		most = max(most, at-low)
+	}
+	return most
+}
+
+func requireSpread(t require.TestingT, w Columns, got Spread) {
+	var n, sum, sq float64
+	large := false
+	for _, v := range w.Values {
+		if v-v == 0 {
+			n++
+			sum += v
+			large = large || math.Abs(v) > 1e10
+		}
+	}
+	require.EqualValues(t, n, got.Count)
+	if large { // their distances are not finite
+		return
+	}
+	require.Equal(t, n < 1, math.IsNaN(got.Mean))
+	require.Equal(t, n < 2, math.IsNaN(got.Std))
+	if n < 2 {
+		return
+	}
+	for _, v := range w.Values {
+		if v-v == 0 {
+			sq += (v - sum/n) * (v - sum/n)
+		}
+	}
+	require.InDelta(t, sum/n, got.Mean, 1e-9)
+	require.InDelta(t, math.Sqrt(sq/(n-1)), got.Std, 1e-6)
 }
 
 // checkSummaries compares what is known of series without reading points.

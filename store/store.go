@@ -48,6 +48,10 @@ type Options struct {
 	Series func(SeriesName) error
 	// Run returns the ordinal of the run whose points an inbox brings.
 	Run func(tx *Tx, id string) (uint32, error)
+	// Touch hears in each transaction that brings points from an inbox of the
+	// runs that get some. Its rows are applied with the points, or neither.
+	// Its error stops the inbox. Nil is nobody.
+	Touch func(tx *Tx, run uint32) error
 
 	// BlockPoints is the number of points in a block, at most 7,168; 0 is
 	// 4,096.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,6 +76,7 @@ type inboxFile struct {
 // new points.
 type inboxSeries struct {
 	run    string
+	ord    uint32 // of the run, once there are groups
 	names  []SeriesName
 	handle *Series
 	groups []*Group
@@ -384,6 +386,7 @@ func (t *tailer) resolve(ctx context.Context, x *inboxSeries) error {
 		x.handle = nil
 		return err
 	}
+	x.ord = run
 	x.groups, err = x.handle.Groups(ctx, x.names)
 	return err
 }
@@ -396,6 +399,7 @@ func (t *tailer) commit(ctx context.Context, f *inboxFile, batch []inboxFrame) e
 	}
 	_, _, err := t.s.update(func(tx *Tx) error {
 		row = f.row
+		var touched []uint32
 		for _, in := range batch {
 			undo := tx.savepoint()
 			err := t.applyFrame(tx, in)
@@ -406,8 +410,13 @@ func (t *tailer) commit(ctx context.Context, f *inboxFile, batch []inboxFrame) e
 				t.s.log.Warn("inbox: op rejected", "file", filepath.Base(f.path), "seq", in.seq, "err", err)
 			} else if err != nil {
 				return err
+			} else if in.kind == framePoints && !slices.Contains(touched, in.to.ord) {
+				touched = append(touched, in.to.ord)
 			}
 			row.Seq = in.seq
+		}
+		if err := t.touch(tx, touched); err != nil {
+			return err
 		}
 		return tx.Save(inboxKey(f.r.Header.Writer), 1, row)
 	}, Appended)
@@ -415,6 +424,19 @@ func (t *tailer) commit(ctx context.Context, f *inboxFile, batch []inboxFrame) e
 		f.row = row
 	}
 	return err
+}
+
+// touch tells of runs that get points in a transaction.
+func (t *tailer) touch(tx *Tx, runs []uint32) error {
+	if t.s.opt.Touch == nil {
+		return nil
+	}
+	for _, run := range runs {
+		if err := t.s.opt.Touch(tx, run); err != nil {
+			return fmt.Errorf("run %d: %w", run, err)
+		}
+	}
+	return nil
 }
 
 func (t *tailer) applyFrame(tx *Tx, in inboxFrame) error {

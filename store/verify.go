@@ -3,10 +3,16 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/runstonedb/runstone/internal/record"
+	"github.com/runstonedb/runstone/store/internal/journal"
 	"github.com/runstonedb/runstone/store/internal/kv"
 )
 
@@ -43,9 +49,7 @@ func (s *Store) Verify(ctx context.Context, report func(Problem)) (Report, error
 	if err := v.groups(); err != nil {
 		return v.Report, err
 	}
-	_, waiting, err := folderSize(inboxPath(s.dir))
-	v.Waiting = waiting
-	return v.Report, err
+	return v.Report, v.inboxes()
 }
 
 type verifier struct {
@@ -58,6 +62,57 @@ type verifier struct {
 func (v *verifier) problem(where string, err error) {
 	v.Problems++
 	v.report(Problem{where, err})
+}
+
+// inboxes counts the inbox files of which something is not applied. Others may
+// still be there: their writers live, or this is a private copy, which leaves
+// them.
+func (v *verifier) inboxes() error {
+	entries, err := os.ReadDir(inboxPath(v.s.dir))
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".log") {
+			continue
+		}
+		applied, err := v.applied(filepath.Join(inboxPath(v.s.dir), e.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // applied meanwhile
+		}
+		if err != nil && !errors.Is(err, ErrCorrupt) {
+			return err
+		}
+		if !applied {
+			v.Waiting++
+		}
+	}
+	return err
+}
+
+// applied reports whether all that an inbox holds is applied.
+func (v *verifier) applied(file string) (bool, error) {
+	r, err := journal.OpenReader(file)
+	if err != nil {
+		return false, err
+	}
+	defer r.Close()
+	var row inboxRow
+	err = v.s.view(func(tx *Tx) error {
+		return tx.Load(inboxKey(r.Header.Writer), 1, &row)
+	})
+	if err != nil && !isNotFound(err) {
+		return false, err
+	}
+	for {
+		f, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if f.Seq > row.Seq && (f.Kind == frameOp || f.Kind == framePoints) {
+			return false, nil
+		}
+	}
 }
 
 // rows checks the seals of all rows, those of the journal included.
