@@ -98,7 +98,7 @@ func Open(dir string, opt *Options) (*DB, error) {
 }
 
 func (db *DB) storeOptions(readOnly bool) *store.Options {
-	o := &store.Options{ReadOnly: readOnly, Logger: db.opt.Logger, Apply: applyOp, Run: runOrd, Series: checkSeries}
+	o := &store.Options{ReadOnly: readOnly, Logger: db.opt.Logger, Apply: applyOp, Run: runOrd, Series: checkSeries, Touch: index.Touch}
 	if db.opt.tune != nil {
 		db.opt.tune(o)
 	}

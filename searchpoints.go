@@ -225,7 +225,7 @@ func (r *runSource) series(ctx context.Context, fn *tree.Series, n int, sel inde
 		}
 		return out, nil
 	case tree.Std:
-		values, err := r.s.Std(ctx, c.of, c.ranges)
+		values, err := r.s.Spreads(ctx, c.of, c.ranges)
 		if err != nil {
 			return nil, err
 		}

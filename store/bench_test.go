@@ -64,7 +64,7 @@ func BenchmarkDownsample1M(b *testing.B) {
 	s := benchGroup(b, n)
 	b.ReportAllocs()
 	for b.Loop() {
-		found, err := s.Downsample(ctx, []Curve{{1, "a"}}, AllPoints(), 1000)
+		found, err := s.Downsample(ctx, []Curve{{Run: 1, Metric: "a"}}, AllPoints(), 1000)
 		require.NoError(b, err)
 		require.Greater(b, len(found[0]), 500)
 	}
@@ -78,7 +78,7 @@ func BenchmarkEver(b *testing.B) {
 	s := open(b, b.TempDir(), nil)
 	curves := make([]Curve, runs)
 	for i := range curves {
-		curves[i] = Curve{uint32(i + 1), "loss"}
+		curves[i] = Curve{Run: uint32(i + 1), Metric: "loss"}
 		x, err := s.OpenSeries(ctx, uint32(i+1))
 		require.NoError(b, err)
 		groups, err := x.Groups(ctx, []SeriesName{{Metric: "acc"}, {Metric: "loss"}, {Metric: "lr"}})
@@ -145,7 +145,7 @@ func BenchmarkEverInRange(b *testing.B) {
 	s := benchGroup(b, 1_000_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		_, err := s.Ever(ctx, []Curve{{1, "a"}}, []Range{AllPoints().Steps(500_000, 700_000)}, Greater, 5)
+		_, err := s.Ever(ctx, []Curve{{Run: 1, Metric: "a"}}, []Range{AllPoints().Steps(500_000, 700_000)}, Greater, 5)
 		require.NoError(b, err)
 	}
 }
@@ -156,7 +156,7 @@ func BenchmarkSlope1M(b *testing.B) {
 	s := benchGroup(b, n)
 	b.ReportAllocs()
 	for b.Loop() {
-		_, err := s.Slope(ctx, []Curve{{1, "a"}}, []Range{AllPoints()})
+		_, err := s.Slope(ctx, []Curve{{Run: 1, Metric: "a"}}, []Range{AllPoints()})
 		require.NoError(b, err)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/point")

@@ -181,7 +181,7 @@ func TestDownsampleExtremes(t *testing.T) {
 	require.NoError(t, err)
 	steps := []int64{math.MinInt64, 0, math.MaxInt64}
 	require.NoError(t, g[0].Append(ctx, Appended, steps, []int64{1, 2, 3}, [][]float64{{1, 2, 3}}))
-	all := []Curve{{7, "m"}}
+	all := []Curve{{Run: 7, Metric: "m"}}
 	for _, n := range []int{1, 2, 3, 1000} {
 		found, err := s.Downsample(ctx, all, AllPoints(), n)
 		require.NoError(t, err)

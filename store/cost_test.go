@@ -39,7 +39,7 @@ func TestCosts(t *testing.T) {
 	s := open(t, t.TempDir(), opt)
 	logSteps(t, s, 1, 0, 10_500, linear, "m")
 	require.NoError(t, s.sealer.wait(s.sealer.mark()))
-	m := []Curve{{1, "m"}, {1, "absent"}, {2, "m"}}
+	m := []Curve{{Run: 1, Metric: "m"}, {Run: 1, Metric: "absent"}, {Run: 2, Metric: "m"}}
 	all := AllPoints()
 	ever := func(r Range, op Op, x float64) Answer {
 		t.Helper()
@@ -125,7 +125,7 @@ func TestBigSteps(t *testing.T) {
 	logSteps(t, s, 1, math.MaxInt64-5000, 5000, func(_ string, step int64) float64 {
 		return 1e9 + 3*float64(math.MaxInt64-step)
 	}, "m")
-	lines, err := s.Slope(ctx, []Curve{{1, "m"}}, []Range{AllPoints()})
+	lines, err := s.Slope(ctx, []Curve{{Run: 1, Metric: "m"}}, []Range{AllPoints()})
 	require.NoError(t, err)
 	require.InDelta(t, -3, lines[0].Slope, 1e-9)
 }
@@ -137,7 +137,7 @@ func TestDownsampleSummaries(t *testing.T) {
 	const n = 20 * 4096
 	logSteps(t, s, 1, 0, n, linear, "long")
 	require.NoError(t, s.sealer.wait(s.sealer.mark()))
-	long := []Curve{{1, "long"}}
+	long := []Curve{{Run: 1, Metric: "long"}}
 	for _, c := range []struct{ ask, get int }{
 		{1, 1}, {4, 4}, {100, 100}, {320, 320}, {640, 320}, // of 128 points each
 		{700, 700}, {5000, 5000},
@@ -151,7 +151,7 @@ func TestDownsampleSummaries(t *testing.T) {
 	logSteps(t, s, 2, 0, 8192, linear, "m", "n")
 	logSteps(t, s, 2, 100, 8192, linear, "m")
 	for _, reopened := range []bool{false, true} {
-		found, err := s.Downsample(ctx, []Curve{{2, "m"}, {2, "n"}}, AllPoints(), 10)
+		found, err := s.Downsample(ctx, []Curve{{Run: 2, Metric: "m"}, {Run: 2, Metric: "n"}}, AllPoints(), 10)
 		require.NoError(t, err)
 		requireBuckets(t, readAll(t, s, 2, "m"), AllPoints(), 10, found[0])
 		requireBuckets(t, readAll(t, s, 2, "n"), AllPoints(), 10, found[1])
@@ -168,7 +168,7 @@ func TestReadWhileLogging(t *testing.T) {
 	opt := testOptions()
 	opt.BlockPoints, opt.CheckpointBytes = 1100, 256<<10
 	s := open(t, t.TempDir(), opt)
-	curves := []Curve{{1, "a"}, {1, "b"}, {2, "a"}}
+	curves := []Curve{{Run: 1, Metric: "a"}, {Run: 1, Metric: "b"}, {Run: 2, Metric: "a"}}
 	logSteps(t, s, 1, 0, 1, linear, "a", "b")
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
@@ -218,7 +218,7 @@ func TestEverManyRuns(t *testing.T) {
 		if run == 200 {
 			require.NoError(t, s.Checkpoint(ctx))
 		}
-		curves = append(curves, Curve{299 - run, "loss"})
+		curves = append(curves, Curve{Run: 299 - run, Metric: "loss"})
 	}
 	got, err := s.Ever(ctx, curves, []Range{AllPoints()}, Less, 100)
 	require.NoError(t, err)

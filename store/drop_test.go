@@ -212,7 +212,7 @@ func TestCloseWhileReclaiming(t *testing.T) {
 			x, err := s.OpenSeries(ctx, 2)
 			allowed(err)
 			for err == nil {
-				_, err = s.Aggregates(ctx, []Curve{{2, "a"}}, []Range{AllPoints()})
+				_, err = s.Aggregates(ctx, []Curve{{Run: 2, Metric: "a"}}, []Range{AllPoints()})
 			}
 			allowed(err)
 			if x != nil {

@@ -32,7 +32,7 @@ func askAll(t testing.TB, s *Store, run uint32) {
 	t.Helper()
 	var curves []Curve
 	for _, name := range curveNames {
-		curves = append(curves, Curve{run, name})
+		curves = append(curves, Curve{Run: run, Metric: name})
 	}
 	check := func(err error) {
 		if err != nil {
@@ -213,7 +213,7 @@ func TestForgedCount(t *testing.T) {
 			return block.AppendValues(nil, values[:1090])
 		})
 		for _, n := range []int{1, 4, 900} {
-			_, err := s.Downsample(ctx, []Curve{{1, name}}, AllPoints(), n)
+			_, err := s.Downsample(ctx, []Curve{{Run: 1, Metric: name}}, AllPoints(), n)
 			require.ErrorIs(t, err, ErrCorrupt, "%s in %d", name, n)
 		}
 	}

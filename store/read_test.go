@@ -11,6 +11,12 @@ import (
 	"pgregory.net/rapid"
 )
 
+// runMetric is a curve as a key.
+type runMetric struct {
+	run    uint32
+	metric string
+}
+
 // drawn are the curves of a rapid test: a few metrics of two runs, logged in
 // changing company, in order and out of it.
 type drawn struct {
@@ -18,7 +24,7 @@ type drawn struct {
 	opt    *Options
 	s      *Store
 	curves []Curve
-	want   map[Curve]*curve
+	want   map[runMetric]*curve
 	step   map[uint32]int64
 	now    int64
 }
@@ -31,12 +37,12 @@ func newDrawn(t *rapid.T, dir string) *drawn {
 	opt.BlockPoints = rapid.SampledFrom([]int{20, 1100, 1300, 2100}).Draw(t, "block")
 	s, err := Open(dir, opt)
 	require.NoError(t, err)
-	d := &drawn{dir: dir, opt: opt, s: s, want: map[Curve]*curve{}, step: map[uint32]int64{}, now: 1_700_000_000_000}
+	d := &drawn{dir: dir, opt: opt, s: s, want: map[runMetric]*curve{}, step: map[uint32]int64{}, now: 1_700_000_000_000}
 	for run := range uint32(2) {
 		for _, m := range drawnMetrics {
-			c := Curve{run + 1, m}
+			c := Curve{Run: run + 1, Metric: m}
 			d.curves = append(d.curves, c)
-			d.want[c] = &curve{}
+			d.want[runMetric{c.Run, c.Metric}] = &curve{}
 		}
 	}
 	return d
@@ -99,7 +105,7 @@ func (d *drawn) log(t *rapid.T) {
 				}
 			}
 			c.values[i] = append(c.values[i], v)
-			d.want[Curve{run, name.Metric}].add(step, at, v)
+			d.want[runMetric{run, name.Metric}].add(step, at, v)
 		}
 	}
 	x, err := d.s.OpenSeries(ctx, run)
@@ -137,7 +143,7 @@ func (d *drawn) draw(t *rapid.T) Range {
 
 // in returns the points of a curve in r in the order of its history.
 func (d *drawn) in(c Curve, r Range) Columns {
-	h := d.want[c].history()
+	h := d.want[runMetric{c.Run, c.Metric}].history()
 	var out Columns
 	for i, step := range h.Steps {
 		if r.has(step, h.Times[i]) {
@@ -227,7 +233,7 @@ func (d *drawn) checkFigures(t *rapid.T, ranges []Range, want []Columns) {
 		}
 		requireLine(t, w, lines[i])
 		var p Value
-		c, step := d.want[d.curves[i]], steps[i%len(steps)]
+		c, step := d.want[runMetric{d.curves[i].Run, d.curves[i].Metric}], steps[i%len(steps)]
 		for k := range c.steps {
 			if q := (Point{c.steps[k], c.times[k], c.values[k]}); q.Step == step && (!p.Found || later(q, p.Point)) {
 				p.Point, p.Found = q, true
@@ -326,11 +332,11 @@ func (d *drawn) checkSummaries(t *rapid.T) {
 			if of[m.Metric] == nil {
 				of[m.Metric] = &sums[i].Summary
 			} else {
-				of[m.Metric].merge(m.Summary)
+				of[m.Metric].Merge(&m.Summary)
 			}
 		}
 		for _, m := range drawnMetrics {
-			want := d.want[Curve{run + 1, m}]
+			want := d.want[runMetric{run + 1, m}]
 			if len(want.steps) == 0 {
 				require.Nil(t, of[m])
 				continue

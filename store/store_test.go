@@ -494,7 +494,7 @@ func checkModel(t *testing.T, s *Store, names []string, want map[string]*curve) 
 			if byName[m.Metric] == nil {
 				byName[m.Metric] = &Summary{}
 			}
-			byName[m.Metric].merge(m.Summary)
+			byName[m.Metric].Merge(&m.Summary)
 		}
 		for _, n := range names {
 			w := want[fmt.Sprint(run, n)]
@@ -527,7 +527,7 @@ func checkModel(t *testing.T, s *Store, names []string, want map[string]*curve) 
 func checkBuckets(t *testing.T, s *Store, run uint32, name string, all Columns) {
 	t.Helper()
 	for _, r := range []Range{AllPoints(), AllPoints().Steps(0, 4000), AllPoints().Steps(-50, 50), AllPoints().Steps(7, 7)} {
-		buckets, err := s.Downsample(ctx, []Curve{{run, name}}, r, 9)
+		buckets, err := s.Downsample(ctx, []Curve{{Run: run, Metric: name}}, r, 9)
 		require.NoError(t, err)
 		requireBuckets(t, all, r, 9, buckets[0])
 	}

@@ -15,7 +15,7 @@ func TestStretchCosts(t *testing.T) {
 	s := open(t, t.TempDir(), opt)
 	logSteps(t, s, 1, 0, 10_500, linear, "m")
 	require.NoError(t, s.sealer.wait(s.sealer.mark()))
-	m := []Curve{{1, "m"}, {1, "absent"}, {2, "m"}}
+	m := []Curve{{Run: 1, Metric: "m"}, {Run: 1, Metric: "absent"}, {Run: 2, Metric: "m"}}
 	all := AllPoints()
 	for _, tail := range []int{0, 1} { // in memory, then in the key space
 		for _, c := range []struct {
@@ -78,7 +78,7 @@ func TestStretchDisorder(t *testing.T) {
 	logSteps(t, s, 2, 0, 100, high, "m")
 	logSteps(t, s, 2, 150, 1, low, "m") // at a step that has a point
 	ever := func(run uint32, span int64) bool {
-		got, err := s.EverFor(ctx, []Curve{{run, "m"}}, []Range{AllPoints()}, Greater, 0, span, false)
+		got, err := s.EverFor(ctx, []Curve{{Run: run, Metric: "m"}}, []Range{AllPoints()}, Greater, 0, span, false)
 		require.NoError(t, err)
 		return got[0].Holds
 	}

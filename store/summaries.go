@@ -230,7 +230,7 @@ func (x *summaryScan) gather(series []uint32, sums []Summary) {
 			continue
 		}
 		if at := x.find(ord, before); at >= 0 {
-			x.sums[at].merge(sums[i])
+			x.sums[at].Merge(&sums[i])
 			continue
 		}
 		x.series, x.sums = append(x.series, ord), append(x.sums, sums[i])

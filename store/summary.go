@@ -167,13 +167,13 @@ func (m *Summary) extremes(none bool, low float64, lowStep int64, high float64, 
 	}
 }
 
-// merge adds the summary of other points of the same series.
-func (m *Summary) merge(o Summary) {
+// Merge adds the summary of other points of the same series or metric.
+func (m *Summary) Merge(o *Summary) {
 	if o.Count == 0 {
 		return
 	}
 	if m.Count == 0 {
-		*m = o
+		*m = *o
 		return
 	}
 	if later(o.Latest, m.Latest) {
@@ -192,9 +192,6 @@ func (m *Summary) merge(o Summary) {
 	m.NegInf += o.NegInf
 	m.Sum += o.Sum
 }
-
-// Merge adds the summary of other points of the same series.
-func (m *Summary) Merge(o *Summary) { m.merge(*o) }
 
 // After reports whether m's latest point comes after o's.
 func (m *Summary) After(o *Summary) bool { return later(m.Latest, o.Latest) }
