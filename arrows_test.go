@@ -32,7 +32,7 @@ var arrows = map[string][]string{
 		"store/internal/badgerkv", "store/internal/block", "store/internal/journal", "store/internal/kv",
 	},
 	"index":          {"internal/tuple", "store"},
-	"query":          {},
+	"query":          {"query/tree"},
 	"query/tree":     {},
 	"query/plan":     {"index", "query/tree"},
 	"artifact":       {},

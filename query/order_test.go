@@ -147,7 +147,7 @@ func TestPrompts(t *testing.T) {
 func TestSuggest(t *testing.T) {
 	known := []string{"loss", "val_loss", "accuracy", "Learning", "a"}
 	for name, want := range map[string]string{
-		"los": "loss", "lsos": "loss", "val_los": "val_loss", "acuracy": "accuracy", "ACCURACY": "accuracy",
+		"los": "loss", "lsos": "loss", "val_los": "val_loss", "accurcy": "accuracy", "ACCURACY": "accuracy",
 		"larning": "Learning", "b": "", "xyz": "", "": "", strings.Repeat("loss", 20): "", strings.Repeat("Ⱥ", 30): "",
 	} {
 		if want != "" {
