@@ -156,9 +156,9 @@ func (t *Table) plan(d *directory, work []uint32, o *FoldOptions) []target {
 			p.hi = work[i]
 			p.dirty++
 		}
-		for at = t.merge(d, &p, at, p.hi == end); inside[at] > 0; at++ {
-			p.dirty += inside[at]
-			delete(inside, at)
+		for k := t.merge(d, &p, at, p.hi == end); k < at; k++ {
+			p.dirty += inside[k]
+			delete(inside, k)
 		}
 		plan = append(plan, p)
 	}
