@@ -65,6 +65,9 @@ func (t *Table) foldAndMend(ctx context.Context, st *store.Store, o *FoldOptions
 	}
 }
 
+// moveBytes is how much a fold writes before it waits until that is out of memory.
+const moveBytes = 48 << 20
+
 // target is a range of runs to rewrite.
 type target struct {
 	lo, hi uint32
@@ -97,7 +100,7 @@ func (t *Table) fold(ctx context.Context, st *store.Store, o *FoldOptions, stats
 	if err != nil || len(plan) == 0 {
 		return err
 	}
-	done := 0
+	done, moved := 0, stats.Bytes
 	for _, p := range plan {
 		for lo := p.lo; lo <= p.hi; {
 			before := stats.Runs
@@ -111,6 +114,12 @@ func (t *Table) fold(ctx context.Context, st *store.Store, o *FoldOptions, stats
 				o.Progress(min(done, total), total)
 			}
 			lo = hi + 1
+			if since := stats.Bytes - moved; since > moveBytes {
+				moved = stats.Bytes
+				if err := st.Checkpoint(ctx); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return st.Update(ctx, store.Appended, func(tx *store.Tx) error {
@@ -147,9 +156,9 @@ func (t *Table) plan(d *directory, work []uint32, o *FoldOptions) []target {
 			p.hi = work[i]
 			p.dirty++
 		}
-		for at = t.merge(d, &p, at, p.hi == end); inside[at] > 0; at++ {
-			p.dirty += inside[at]
-			delete(inside, at)
+		for k := t.merge(d, &p, at, p.hi == end); k < at; k++ {
+			p.dirty += inside[k]
+			delete(inside, k)
 		}
 		plan = append(plan, p)
 	}

@@ -308,21 +308,26 @@ func loadSchema(tx *store.Tx, s Segment) (names []name, size int, err error) {
 	if err != nil {
 		return nil, 0, damaged(s, err)
 	}
-	r := &reader{b: body[4:]}
+	names, err = decodeSchema(body[4:])
+	return names, size, damaged(s, err)
+}
+
+// decodeSchema reads what follows the size.
+func decodeSchema(b []byte) (names []name, err error) {
+	r := &reader{b: b}
 	for len(r.b) > 0 {
 		kind := r.byte()
 		ord := uint64(0)
-		for i := range r.count(len(r.b)) {
+		for range r.count(len(r.b)) {
 			d := r.uvarint()
-			if ord += d; i > 0 && d == 0 || ord > math.MaxUint32 {
+			ord += d
+			n := name{kind, uint32(ord)}
+			if d > math.MaxUint32 || ord > math.MaxUint32 || len(names) > 0 && names[len(names)-1].compare(n) >= 0 {
 				r.fail("bad schema")
 				break
 			}
-			names = append(names, name{kind, uint32(ord)})
+			names = append(names, n)
 		}
 	}
-	if r.err == nil && !slices.IsSortedFunc(names, name.compare) {
-		r.fail("bad schema")
-	}
-	return names, size, damaged(s, r.err)
+	return names, r.err
 }
