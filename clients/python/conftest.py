@@ -21,14 +21,17 @@ HERE = pathlib.Path(__file__).resolve().parent
 REAL = os.environ.get("MLFLOW_REAL") == "1"
 START_SECONDS = 120
 
+# MLflow's server starts a dozen processes for jobs of its own unless it is told not to.
+ENVIRONMENT = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
 # A client that meets an unexpected 5xx answer must fail the test, not retry for minutes.
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
 os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "60"
 
 
-def command(port: int, directory: pathlib.Path) -> list[str]:
+def command(port: int, directory: pathlib.Path, real: bool) -> list[str]:
     """The server's command line: the one place that knows its flags."""
-    if REAL:
+    if real:
         python = os.environ.get("MLFLOW_REAL_PYTHON", sys.executable)
         return [
             python, "-m", "mlflow", "server",
@@ -53,8 +56,9 @@ def free_port() -> int:
 class Server:
     """A server process on a loopback port; start again on the same directory after kill."""
 
-    def __init__(self, directory: pathlib.Path):
+    def __init__(self, directory: pathlib.Path, real: bool = REAL):
         self.directory = directory
+        self.real = real
         self.port = free_port()
         self.log = directory.with_suffix(".log")
         self.process = None
@@ -69,8 +73,8 @@ class Server:
         with open(self.log, "ab") as out:
             # A session of its own: a kill then reaches MLflow's worker processes too.
             self.process = subprocess.Popen(
-                command(self.port, self.directory),
-                stdout=out, stderr=out, cwd=self.directory, start_new_session=True,
+                command(self.port, self.directory, self.real),
+                stdout=out, stderr=out, cwd=self.directory, start_new_session=True, env=ENVIRONMENT,
             )  # fmt: skip
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -79,7 +83,7 @@ class Server:
             try:
                 if requests.get(f"{self.url}/health", timeout=5).text == "OK":
                     return
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 pass
             time.sleep(0.1)
         self.kill()
