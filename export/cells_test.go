@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/csv"
 	"math"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 func TestCells(t *testing.T) {
@@ -54,4 +57,25 @@ func TestCells(t *testing.T) {
 	require.NoError(t, Cells(&b, Parquet, []string{"only"}, nil))
 	require.Error(t, Cells(&b, CSV, []string{"a"}, [][]any{{}}))
 	require.Error(t, Cells(&b, "orc", nil, nil))
+}
+
+// TestFields: whatever is written as a field of CSV is read back, and a real
+// number never looks like an integer.
+func TestFields(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s, v := rapid.String().Draw(rt, "text"), rapid.Float64().Draw(rt, "value")
+		line := append(appendText(nil, s), ',')
+		line = append(appendReal(line, v), '\n')
+		got, err := csv.NewReader(bytes.NewReader(line)).Read()
+		require.NoError(rt, err)
+		require.Len(rt, got, 2)
+		require.Equal(rt, strings.ReplaceAll(s, "\r\n", "\n"), got[0]) // the reader's own habit
+		back, err := strconv.ParseFloat(got[1], 64)
+		require.NoError(rt, err)
+		if !math.IsNaN(v) {
+			require.Equal(rt, math.Float64bits(v), math.Float64bits(back))
+		}
+		_, err = strconv.ParseInt(got[1], 10, 64)
+		require.Error(rt, err)
+	})
 }

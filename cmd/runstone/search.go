@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,13 +37,12 @@ times in Unix ms and all digits; --parquet writes the same columns to a file.`
 type searchFlags struct {
 	opt         runstone.SearchOptions
 	kind, view  string
-	after       string
-	time        time.Duration
 	experiments []string
 	csv         bool
 	parquet     string
 	count       bool
 	explain     bool
+	limited     bool // --limit was given
 }
 
 func (a *app) searchCommand() *cobra.Command {
@@ -65,13 +65,18 @@ func (a *app) searchCommand() *cobra.Command {
 			if fl.opt.View, err = parseView(fl.view); err != nil {
 				return err
 			}
-			find, ok := a.finders()[fl.kind]
+			find, ok := finderOf(fl.kind)
+			fl.limited = fl.count || cmd.Flags().Changed("limit")
 			switch {
 			case !ok:
 				return usagef("--kind is one of %s, not %q", strings.Join(searchKinds, ", "), fl.kind)
+			case len(fl.experiments) > 0 && !slices.Contains([]string{"runs", "datasets", "logged-models"}, fl.kind):
+				return usagef("--kind %s takes no --experiment", fl.kind)
+			case fl.view != "active" && fl.kind != "runs" && fl.kind != "experiments":
+				return usagef("--kind %s takes no --view", fl.kind)
 			case fl.opt.Limit < 0:
 				return usagef("--limit is 0 or more, not %d", fl.opt.Limit)
-			case fl.time < 0:
+			case fl.opt.Time < 0:
 				return usagef("--time is not negative")
 			case fl.csv && a.json:
 				return usagef("--csv and --json exclude each other")
@@ -101,12 +106,12 @@ func (a *app) searchCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVarP(&fl.kind, "kind", "k", "runs", "what to find: "+strings.Join(searchKinds, ", "))
-	f.StringArrayVarP(&fl.experiments, "experiment", "e", nil, "only what is in this experiment, by name or id; may be repeated")
-	f.StringVar(&fl.view, "view", "active", "active, deleted or all")
+	f.StringArrayVarP(&fl.experiments, "experiment", "e", nil, "only runs, datasets or logged models of this experiment, by name or id; may be repeated")
+	f.StringVar(&fl.view, "view", "active", "active, deleted or all runs or experiments")
 	f.StringArrayVar(&fl.opt.OrderBy, "order-by", nil, "order, such as \"metrics.loss ASC\"; may be repeated")
 	f.IntVar(&fl.opt.Limit, "limit", defaultLimit, "print at most so many; 0 is all, or the LIMIT of the query")
-	f.StringVar(&fl.after, "after", "", "go on behind a page, as the line below it says")
-	f.DurationVar(&fl.time, "time", 0, "search for at most so long, such as 10s; 0 is no bound")
+	f.StringVar(&fl.opt.After, "after", "", "go on behind a page, as the line below it says")
+	f.DurationVar(&fl.opt.Time, "time", 0, "search for at most so long, such as 10s; 0 is no bound")
 	f.BoolVar(&fl.explain, "explain", false, "also say how the answer was found and what was read")
 	f.BoolVar(&fl.count, "count", false, "print only how many match")
 	f.BoolVar(&fl.csv, "csv", false, "print CSV")
