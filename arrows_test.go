@@ -37,7 +37,7 @@ var arrows = map[string][]string{
 	"query/plan":     {"index", "query/tree"},
 	"artifact":       {},
 	"lineage":        {"internal/record", "internal/tuple", "store"},
-	".":              {"artifact", "index", "internal/record", "internal/tuple", "lineage", "query", "store"},
+	".":              {"artifact", "index", "internal/record", "internal/tuple", "lineage", "query", "query/plan", "query/tree", "store"},
 	"export":         {".", "lineage", "store"},
 	"server":         {".", "artifact", "lineage", "query", "store"},
 	"bench":          {".", "artifact"},

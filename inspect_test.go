@@ -1,6 +1,8 @@
 package runstone
 
 import (
+	"encoding/hex"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -92,6 +94,11 @@ func everyTable(t *testing.T, dir string) (db *DB, run string) {
 	_, err = db.PromoteModel(ctx, "clf", 1, "Staging", false)
 	require.NoError(t, err)
 	require.NoError(t, r.End(ctx, Finished))
+	note := make([]byte, 2000) // a column too long to lie beside its name
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(note)
+	require.NoError(t, db.SetTags(ctx, r.ID(), KV{Key: "note", Value: hex.EncodeToString(note)}))
+	require.NoError(t, db.Fold(ctx))
+	require.NoError(t, db.SetTags(ctx, r.ID(), KV{Key: "k", Value: "changed"}))
 	// As a purge leaves it that does not come to give the space back.
 	nothing := func(*store.Tx) error { return nil }
 	require.NoError(t, db.store.DropRun(ctx, 99, func() error { return nil }, nothing))

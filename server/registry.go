@@ -118,7 +118,12 @@ func (s *Server) searchModels(ctx context.Context, a args) (any, error) {
 	answer := struct {
 		Models []wireModel `json:"registered_models,omitempty"`
 		Next   string      `json:"next_page_token,omitempty"`
-	}{Next: searchToken(found.Next)}
+	}{}
+	if opt.Limit == 0 {
+		answer.Next = nextToken(opt.Offset, found.Total > opt.Offset) // as MLflow does
+		return answer, nil
+	}
+	answer.Next = searchToken(found.Next)
 	for _, m := range found.Items {
 		answer.Models = append(answer.Models, newWireModel(m))
 	}
@@ -132,7 +137,7 @@ func (a *args) registrySearch(def, limit int64) (*runstone.SearchOptions, string
 		a.fail(badRequest("Invalid value %d for parameter 'max_results' supplied. It must be a positive integer", n))
 	}
 	opt := &runstone.SearchOptions{
-		OrderBy: a.strs("order_by"), Offset: page.Offset, After: page.After, Limit: max(n, 1),
+		OrderBy: a.strs("order_by"), Offset: page.Offset, After: page.After, Limit: n, Total: n == 0,
 	}
 	return opt, a.str("filter")
 }

@@ -178,6 +178,9 @@ func (s *Server) searchVersions(ctx context.Context, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if opt.Limit == 0 {
+		return versionsAnswer{Next: nextToken(opt.Offset, found.Total > opt.Offset)}, nil
+	}
 	answer := versionsAnswer{Next: searchToken(found.Next)}
 	for _, v := range found.Items {
 		answer.Versions = append(answer.Versions, newWireVersion(v, false))
