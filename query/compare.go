@@ -34,14 +34,10 @@ func (p *parser) comparison(left operand) (operand, *ParseError) {
 	}
 	not := p.isWord(kwNot)
 	if not {
-		if err := p.advance(); err != nil {
-			return operand{}, err
-		}
+		p.advance()
 	}
 	op := p.tok
-	if err := p.advance(); err != nil {
-		return operand{}, err
-	}
+	p.advance()
 	switch {
 	case op.kind == tokOp:
 		return p.compare(left, op)
@@ -297,14 +293,13 @@ func (p *parser) spelled(lit *tree.Literal) string {
 func (p *parser) is(left operand, op token) (operand, *ParseError) {
 	x := &tree.Is{Span: tree.Span{Pos: left.span().Pos}, X: left.x, Not: p.isWord(kwNot)}
 	if x.Not {
-		if err := p.advance(); err != nil {
-			return operand{}, err
-		}
+		p.advance()
 	}
 	x.End = p.tok.end
 	switch {
 	case p.isWord(kwNull):
-		return about(&left, x), p.advance()
+		p.advance()
+		return about(&left, x), nil
 	case p.says("NAN"), p.says("INF"):
 		if x.What = tree.NaN; p.says("INF") {
 			x.What = tree.Inf
@@ -314,14 +309,11 @@ func (p *parser) is(left operand, op token) (operand, *ParseError) {
 			return operand{}, p.errorAt(op.pos, x.End, p.invalidOp(left.x, "IS "+x.What.String()))
 		}
 		x.X = n
-		return about(&left, x), p.advance()
+		p.advance()
+		return about(&left, x), nil
 	case p.says("DISTINCT") && saying(p.peek(), "FROM"):
-		if err := p.advance(); err != nil {
-			return operand{}, err
-		}
-		if err := p.advance(); err != nil {
-			return operand{}, err
-		}
+		p.advance()
+		p.advance()
 		return p.distinct(left, x.Not)
 	}
 	e := p.invalidToken(op)
@@ -369,9 +361,7 @@ func (p *parser) between(left operand, op token, not bool) (operand, *ParseError
 		e.Hint = "BETWEEN is followed by two values with AND between them"
 		return operand{}, e
 	}
-	if err := p.advance(); err != nil {
-		return operand{}, err
-	}
+	p.advance()
 	hi, err := p.rightSide(&left, "BETWEEN")
 	if err != nil {
 		return operand{}, err
