@@ -253,7 +253,7 @@ func (p *parser) ofGroup(x tree.Expr) (err *ParseError) {
 }
 
 func (p *parser) selectItems(q *tree.Query) *ParseError {
-	names := map[string]tree.Expr{}
+	names := map[string]operand{}
 	err := p.each(MaxItems, "items to select", func() *ParseError {
 		o, err := p.item(q)
 		if err != nil {
@@ -277,7 +277,7 @@ func (p *parser) selectItems(q *tree.Query) *ParseError {
 				if _, hides := attributeOf(p.d, name, useBoth); hides {
 					return p.errorAt(t.pos, t.end, "an item of SELECT cannot be called "+name+": an attribute is")
 				}
-				names[name] = o.x
+				names[name] = o
 				it.Name = name
 			}
 			p.advance()

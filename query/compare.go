@@ -13,7 +13,7 @@ func (p *parser) comparison(left operand) (operand, *ParseError) {
 	if left.x == nil {
 		t := left.tok
 		if x, ok := p.named(t); ok {
-			left = operand{x: x, fields: true}
+			left = x
 		} else if t.isName() {
 			f, err := p.field(t)
 			if err != nil {
@@ -108,7 +108,7 @@ func (p *parser) value(o operand) (operand, *ParseError) {
 		return o, nil
 	case o.tok.kind == tokPath:
 		if x, ok := p.named(o.tok); ok {
-			return operand{x: x, fields: true}, nil
+			return x, nil
 		}
 		f, err := p.field(o.tok)
 		if err != nil {
@@ -121,19 +121,19 @@ func (p *parser) value(o operand) (operand, *ParseError) {
 }
 
 // named is the item of SELECT that a bare name stands for.
-func (p *parser) named(t token) (tree.Expr, bool) {
+func (p *parser) named(t token) (operand, bool) {
 	// Inside a function of groups it would be one inside another.
 	if t.kind != tokPath || t.hasEntity || t.parents > 0 || len(p.names) == 0 || p.grouped && !p.aggregate {
-		return nil, false
+		return operand{}, false
 	}
-	x, ok := p.names[t.val]
+	o, ok := p.names[t.val]
 	if ok {
 		// It counts as if it stood here: a query that names a long item often
 		// is a long one.
-		p.count += len(tree.Text(x)) / 4
-		x = tree.Moved(x, p.nameSpan(t))
+		p.count += len(tree.Text(o.x)) / 4
+		o.x = tree.Moved(o.x, p.nameSpan(t))
 	}
-	return x, ok
+	return o, ok
 }
 
 // merge makes sure that l and r are about the same run.

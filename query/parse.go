@@ -58,10 +58,10 @@ type parser struct {
 
 	patterns, patternBytes int // so far
 
-	grouped   bool                 // the query has a GROUP BY
-	aggregate bool                 // a function here is one of the group
-	keys      map[string]bool      // the texts of the keys of GROUP BY
-	names     map[string]tree.Expr // the items of SELECT that have a name of their own
+	grouped   bool               // the query has a GROUP BY
+	aggregate bool               // a function here is one of the group
+	keys      map[string]bool    // the texts of the keys of GROUP BY
+	names     map[string]operand // the items of SELECT that have a name of their own
 }
 
 // Binding powers, weakest first. Two comparisons side by side are ANDed.

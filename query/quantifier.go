@@ -55,7 +55,7 @@ func (p *parser) pointCondition(x *tree.Quantified, o operand) (parents int, err
 		f, isField := c.L.(*tree.Field)
 		lit, isLit := c.R.(*tree.Literal)
 		if isField && isLit && f.Entity == tree.Metric && c.Op <= tree.Ge {
-			x.Field, x.Op, x.X = f, c.Op, lit.Float
+			x.Field, x.Op, x.X = f, c.Op, lit.Float+0 // no -0
 			return parents, nil
 		}
 	case *tree.Is:

@@ -108,7 +108,7 @@ func (p *parser) plateauArguments(x *tree.Series, name token) *ParseError {
 		case which == 0:
 			x.Patience = lit.Int
 		default:
-			x.Tol = lit.Float
+			x.Tol = lit.Float + 0 // no -0
 		}
 		seen[which] = true
 	}
