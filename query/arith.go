@@ -5,9 +5,7 @@ import "github.com/runstonedb/runstone/query/tree"
 // arithmetic reads an operator of the given power and its right side.
 func (p *parser) arithmetic(left operand, power int) (operand, *ParseError) {
 	op := p.tok
-	if err := p.advance(); err != nil {
-		return operand{}, err
-	}
+	p.advance()
 	// metrics.a-b is a key without its backticks, unless a and b both are fields.
 	glued := left.x == nil && left.tok.kind == tokPath && left.tok.quote == 0 && left.tok.end == op.pos &&
 		p.tok.kind == tokPath && p.tok.pos == op.end && p.tok.quote == 0 && !p.tok.hasEntity
@@ -64,7 +62,8 @@ func (p *parser) minus(sign token) (operand, *ParseError) {
 		// The sign belongs to the number: -9223372036854775808 is an integer.
 		lit := p.numeral("-"+p.lex.src[t.pos:t.end-len(t.val)], t)
 		lit.Pos = sign.pos
-		return operand{x: lit}, p.advance()
+		p.advance()
+		return operand{x: lit}, nil
 	}
 	x, err := p.expr(bpMinus)
 	if err != nil {

@@ -29,9 +29,7 @@ func functionNames() []string {
 // call reads a function's arguments; the current token is the parenthesis that
 // opens them.
 func (p *parser) call(name token) (operand, *ParseError) {
-	if err := p.advance(); err != nil {
-		return operand{}, err
-	}
+	p.advance()
 	fn := strings.ToLower(name.val)
 	switch fn {
 	case "ever":
@@ -114,9 +112,7 @@ func (p *parser) timeCall(name token, fn string) (operand, *ParseError) {
 	if arg.kind != tokString {
 		return bad()
 	}
-	if err := p.advance(); err != nil {
-		return operand{}, err
-	}
+	p.advance()
 	s, err := p.endCall(name)
 	if err != nil {
 		return operand{}, err

@@ -86,10 +86,10 @@ func startsClause(t, next token) clauseKind {
 }
 
 // enter makes the parser read the words of c.
-func (p *parser) enter(c *clause) *ParseError {
+func (p *parser) enter(c *clause) {
 	p.lex.pos, p.lex.end, p.lex.operand = c.start, c.end, false
 	p.depth = 0
-	return p.advance()
+	p.advance()
 }
 
 // query reads the whole text into q.
@@ -104,9 +104,7 @@ func (p *parser) query(q *tree.Query) *ParseError {
 		if !parts[k].there {
 			continue
 		}
-		if err := p.enter(&parts[k]); err != nil {
-			return err
-		}
+		p.enter(&parts[k])
 		if k > 0 && p.tok.kind == tokEOF {
 			return p.errorAt(parts[k].word.pos, parts[k].start, "there is nothing behind "+p.lex.src[parts[k].word.pos:parts[k].start])
 		}
@@ -151,9 +149,7 @@ func (p *parser) each(most int, what string, read func() *ParseError) *ParseErro
 		if p.tok.kind != tokComma {
 			return nil
 		}
-		if err := p.advance(); err != nil {
-			return err
-		}
+		p.advance()
 	}
 }
 
@@ -257,7 +253,7 @@ func (p *parser) ofGroup(x tree.Expr) (err *ParseError) {
 }
 
 func (p *parser) selectItems(q *tree.Query) *ParseError {
-	names := map[string]tree.Expr{}
+	names := map[string]operand{}
 	err := p.each(MaxItems, "items to select", func() *ParseError {
 		o, err := p.item(q)
 		if err != nil {
@@ -265,9 +261,7 @@ func (p *parser) selectItems(q *tree.Query) *ParseError {
 		}
 		it := tree.Item{X: o.x, Name: tree.Text(o.x)}
 		if p.says("AS") {
-			if err := p.advance(); err != nil {
-				return err
-			}
+			p.advance()
 			t := p.tok
 			name := t.val
 			if t.kind == tokKeyword {
@@ -283,12 +277,10 @@ func (p *parser) selectItems(q *tree.Query) *ParseError {
 				if _, hides := attributeOf(p.d, name, useBoth); hides {
 					return p.errorAt(t.pos, t.end, "an item of SELECT cannot be called "+name+": an attribute is")
 				}
-				names[name] = o.x
+				names[name] = o
 				it.Name = name
 			}
-			if err := p.advance(); err != nil {
-				return err
-			}
+			p.advance()
 		}
 		q.Select = append(q.Select, it)
 		return nil
@@ -322,14 +314,13 @@ func (p *parser) limit(q *tree.Query) *ParseError {
 	}
 	q.Limit = int(n)
 	if p.says("PER") {
-		if err := p.advance(); err != nil {
-			return err
-		}
+		p.advance()
 		if !p.says("GROUP") {
 			return p.errorAt(p.tok.pos, p.tok.end, "PER is followed by GROUP")
 		}
 		q.PerGroup = true
-		return p.advance()
+		p.advance()
+		return nil
 	}
 	return nil
 }

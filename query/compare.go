@@ -13,7 +13,7 @@ func (p *parser) comparison(left operand) (operand, *ParseError) {
 	if left.x == nil {
 		t := left.tok
 		if x, ok := p.named(t); ok {
-			left = operand{x: x, fields: true}
+			left = x
 		} else if t.isName() {
 			f, err := p.field(t)
 			if err != nil {
@@ -34,14 +34,10 @@ func (p *parser) comparison(left operand) (operand, *ParseError) {
 	}
 	not := p.isWord(kwNot)
 	if not {
-		if err := p.advance(); err != nil {
-			return operand{}, err
-		}
+		p.advance()
 	}
 	op := p.tok
-	if err := p.advance(); err != nil {
-		return operand{}, err
-	}
+	p.advance()
 	switch {
 	case op.kind == tokOp:
 		return p.compare(left, op)
@@ -112,7 +108,7 @@ func (p *parser) value(o operand) (operand, *ParseError) {
 		return o, nil
 	case o.tok.kind == tokPath:
 		if x, ok := p.named(o.tok); ok {
-			return operand{x: x, fields: true}, nil
+			return x, nil
 		}
 		f, err := p.field(o.tok)
 		if err != nil {
@@ -125,19 +121,19 @@ func (p *parser) value(o operand) (operand, *ParseError) {
 }
 
 // named is the item of SELECT that a bare name stands for.
-func (p *parser) named(t token) (tree.Expr, bool) {
+func (p *parser) named(t token) (operand, bool) {
 	// Inside a function of groups it would be one inside another.
 	if t.kind != tokPath || t.hasEntity || t.parents > 0 || len(p.names) == 0 || p.grouped && !p.aggregate {
-		return nil, false
+		return operand{}, false
 	}
-	x, ok := p.names[t.val]
+	o, ok := p.names[t.val]
 	if ok {
 		// It counts as if it stood here: a query that names a long item often
 		// is a long one.
-		p.count += len(tree.Text(x)) / 4
-		x = tree.Moved(x, p.nameSpan(t))
+		p.count += len(tree.Text(o.x)) / 4
+		o.x = tree.Moved(o.x, p.nameSpan(t))
 	}
-	return x, ok
+	return o, ok
 }
 
 // merge makes sure that l and r are about the same run.
@@ -297,14 +293,13 @@ func (p *parser) spelled(lit *tree.Literal) string {
 func (p *parser) is(left operand, op token) (operand, *ParseError) {
 	x := &tree.Is{Span: tree.Span{Pos: left.span().Pos}, X: left.x, Not: p.isWord(kwNot)}
 	if x.Not {
-		if err := p.advance(); err != nil {
-			return operand{}, err
-		}
+		p.advance()
 	}
 	x.End = p.tok.end
 	switch {
 	case p.isWord(kwNull):
-		return about(&left, x), p.advance()
+		p.advance()
+		return about(&left, x), nil
 	case p.says("NAN"), p.says("INF"):
 		if x.What = tree.NaN; p.says("INF") {
 			x.What = tree.Inf
@@ -314,14 +309,11 @@ func (p *parser) is(left operand, op token) (operand, *ParseError) {
 			return operand{}, p.errorAt(op.pos, x.End, p.invalidOp(left.x, "IS "+x.What.String()))
 		}
 		x.X = n
-		return about(&left, x), p.advance()
+		p.advance()
+		return about(&left, x), nil
 	case p.says("DISTINCT") && saying(p.peek(), "FROM"):
-		if err := p.advance(); err != nil {
-			return operand{}, err
-		}
-		if err := p.advance(); err != nil {
-			return operand{}, err
-		}
+		p.advance()
+		p.advance()
 		return p.distinct(left, x.Not)
 	}
 	e := p.invalidToken(op)
@@ -369,9 +361,7 @@ func (p *parser) between(left operand, op token, not bool) (operand, *ParseError
 		e.Hint = "BETWEEN is followed by two values with AND between them"
 		return operand{}, e
 	}
-	if err := p.advance(); err != nil {
-		return operand{}, err
-	}
+	p.advance()
 	hi, err := p.rightSide(&left, "BETWEEN")
 	if err != nil {
 		return operand{}, err

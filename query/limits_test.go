@@ -62,6 +62,25 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+func TestLongOrder(t *testing.T) {
+	for text, want := range map[string]string{
+		"abs(metrics.a)" + strings.Repeat(" + 1", 60):                    "",
+		"abs(metrics.a) + 1" + strings.Repeat(" +", 11_000):              "Invalid",
+		"-metrics.a" + strings.Repeat("\tDESC", 11_000):                  "Invalid order_by clause",
+		"metrics.a{" + strings.Repeat("context='x', ", 4_000):            "twice",
+		"metrics.`" + strings.Repeat("x", query.MaxFilter) + "`":         "longer than 65536 bytes",
+		"(((metrics.a IN (" + strings.Repeat("1,", 6_000) + "1)))) DESC": "more than 10000 words",
+	} {
+		_, err := query.ParseOrderBy(tree.Runs, []string{text})
+		if want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		checkError(t, err, text)
+		require.ErrorContains(t, err, want)
+	}
+}
+
 func TestUnknownDomain(t *testing.T) {
 	_, err := query.Parse(99, "a = 1")
 	require.Error(t, err)

@@ -9,9 +9,7 @@ func (p *parser) in(left operand, not bool) (operand, *ParseError) {
 	if open.kind != tokLParen {
 		return operand{}, p.noList(&left, open, not)
 	}
-	if err := p.advance(); err != nil {
-		return operand{}, err
-	}
+	p.advance()
 	fail := func(what string) (operand, *ParseError) {
 		return operand{}, p.errorAt(open.pos, p.tok.end, "While parsing a list in the query, expected a non-empty list of "+
 			"string values, but got "+what)
@@ -35,9 +33,7 @@ func (p *parser) in(left operand, not bool) (operand, *ParseError) {
 		}
 		x.Values = append(x.Values, lit)
 		if p.tok.kind == tokComma {
-			if err := p.advance(); err != nil {
-				return operand{}, err
-			}
+			p.advance()
 		} else if p.tok.kind != tokRParen {
 			return fail("ill-formed list.")
 		}
@@ -81,5 +77,6 @@ func (p *parser) endList(left operand, x *tree.In, s tree.Span) (operand, *Parse
 		return operand{}, p.errorAt(s.Pos, s.End, "While parsing a list in the query, expected string value, punctuation, "+
 			"or whitespace, but got different type in list: "+p.spanText(s))
 	}
-	return about(&left, x), p.advance()
+	p.advance()
+	return about(&left, x), nil
 }

@@ -82,11 +82,9 @@ func parseOrderClause(d tree.Domain, text string) (tree.Sort, *ParseError) {
 		return s, bad
 	}
 	p := &parser{d: d, lex: newLexer(text, d)}
-	err := p.advance()
-	if err == nil {
-		s, err = p.sortClause(&tree.Query{Domain: d})
-	}
-	if err == nil && p.tok.kind != tokEOF {
+	p.advance()
+	s, err := p.sortClause(&tree.Query{Domain: d})
+	if err = p.failed(err); err == nil && p.tok.kind != tokEOF {
 		err = p.errorAt(p.tok.pos, p.tok.end, couldNotParse(text))
 	}
 	if err != nil && !beyondMLflow(text, d) {
@@ -234,18 +232,15 @@ func (p *parser) sortClause(q *tree.Query) (s tree.Sort, err *ParseError) {
 	}
 	if isDirection(p.tok) {
 		s.Desc = p.says("DESC")
-		if err := p.advance(); err != nil {
-			return s, err
-		}
+		p.advance()
 	}
 	if p.says("NULLS") {
-		if err := p.advance(); err != nil {
-			return s, err
-		}
+		p.advance()
 		if s.NullsFirst = p.says("FIRST"); !s.NullsFirst && !p.says("LAST") {
 			return s, p.errorAt(p.tok.pos, p.tok.end, "NULLS is followed by FIRST or LAST")
 		}
-		return s, p.advance()
+		p.advance()
+		return s, nil
 	}
 	return s, nil
 }
@@ -278,7 +273,8 @@ func (p *parser) sortKey(q *tree.Query) (tree.Sort, *ParseError) {
 		if err != nil {
 			return s, err
 		}
-		return s, p.advance()
+		p.advance()
+		return s, nil
 	}
 	if p.d != tree.Runs && !p.grouped && len(q.Select) == 0 {
 		return tree.Sort{}, p.errorHint(p.nameSpan(t), "only fields can be sorted by here", "values are computed for runs only")
@@ -302,7 +298,8 @@ func (p *parser) sortKey(q *tree.Query) (tree.Sort, *ParseError) {
 
 func (p *parser) reference(q *tree.Query, t token, item int) (tree.Sort, *ParseError) {
 	x := &tree.Ref{Span: p.nameSpan(t), Item: item, Kind: q.Select[item].X.Type()}
-	return tree.Sort{X: x, Decimal: decimal(p.d, q.Select[item].X)}, p.advance()
+	p.advance()
+	return tree.Sort{X: x, Decimal: decimal(p.d, q.Select[item].X)}, nil
 }
 
 // order gathers what to sort by.

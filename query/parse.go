@@ -39,7 +39,7 @@ func Parse(d tree.Domain, text string) (*tree.Query, error) {
 	if len(text) > MaxFilter {
 		return nil, p.errorAt(0, 0, "filter string is longer than 65536 bytes")
 	}
-	if err := p.query(q); err != nil {
+	if err := p.failed(p.query(q)); err != nil {
 		err.Text = text
 		return nil, err.short()
 	}
@@ -52,15 +52,16 @@ type parser struct {
 	d     tree.Domain
 	lex   lexer
 	tok   token
-	count int
+	count int         // of tokens
+	long  *ParseError // that there are too many
 	depth int
 
 	patterns, patternBytes int // so far
 
-	grouped   bool                 // the query has a GROUP BY
-	aggregate bool                 // a function here is one of the group
-	keys      map[string]bool      // the texts of the keys of GROUP BY
-	names     map[string]tree.Expr // the items of SELECT that have a name of their own
+	grouped   bool               // the query has a GROUP BY
+	aggregate bool               // a function here is one of the group
+	keys      map[string]bool    // the texts of the keys of GROUP BY
+	names     map[string]operand // the items of SELECT that have a name of their own
 }
 
 // Binding powers, weakest first. Two comparisons side by side are ANDed.
@@ -108,12 +109,25 @@ func (p *parser) errorHint(s tree.Span, msg, hint string) *ParseError {
 	return &ParseError{Text: p.lex.src, Pos: s.Pos, End: s.End, Msg: msg, Hint: hint}
 }
 
-func (p *parser) advance() *ParseError {
+// advance reads the next token. Beyond the limit the text ends, see long.
+func (p *parser) advance() {
 	p.tok = p.lex.next()
 	if p.count++; p.count > MaxTokens {
-		return p.errorAt(p.tok.pos, p.tok.end, "filter string has more than 10000 words")
+		if p.long == nil {
+			p.long = p.errorAt(p.tok.pos, p.tok.end, "filter string has more than 10000 words")
+		}
+		p.lex.end = p.tok.pos
+		p.tok = token{pos: p.tok.pos, end: p.tok.pos}
 	}
-	return nil
+}
+
+// failed is the error that counts of err and that there were too many tokens,
+// which comes first: what is wrong behind it only seems so.
+func (p *parser) failed(err *ParseError) *ParseError {
+	if p.long != nil {
+		return p.long
+	}
+	return err
 }
 
 // peek is the token behind the current one.
@@ -200,7 +214,8 @@ func (p *parser) prefix() (operand, *ParseError) {
 	case t.kind == tokPath:
 		return p.name(t)
 	case t.kind == tokString || t.kind == tokNumber:
-		return operand{tok: t}, p.advance()
+		p.advance()
+		return operand{tok: t}, nil
 	case t.kind == tokLParen || p.isWord(kwNot) || p.isArith('-'):
 		if err := p.deeper(t); err != nil {
 			return operand{}, err
@@ -223,9 +238,7 @@ func (p *parser) deeper(t token) *ParseError {
 // name reads what begins with a name: a field, a function or a word with a
 // grammar of its own.
 func (p *parser) name(t token) (operand, *ParseError) {
-	if err := p.advance(); err != nil {
-		return operand{}, err
-	}
+	p.advance()
 	bare := t.quote == 0 && !t.hasEntity && t.parents == 0
 	switch {
 	case bare && p.tok.kind == tokLParen:
@@ -247,9 +260,7 @@ func (p *parser) name(t token) (operand, *ParseError) {
 
 // nested reads what stands behind NOT, a minus or an opening parenthesis.
 func (p *parser) nested(open token) (operand, *ParseError) {
-	if err := p.advance(); err != nil {
-		return operand{}, err
-	}
+	p.advance()
 	switch open.kind {
 	case tokArith:
 		return p.minus(open)
@@ -277,21 +288,20 @@ func (p *parser) closing() *ParseError {
 		err.Hint = "a parenthesis is not closed"
 		return err
 	}
-	return p.advance()
+	p.advance()
+	return nil
 }
 
 // join reads what stands behind AND or OR. It flattens as it goes: a chain of
 // thousands makes one flat node.
 func (p *parser) join(left operand, power int) (operand, *ParseError) {
 	if power == bpAnd {
-		if err := p.skipAnds(); err != nil {
-			return operand{}, err
-		}
+		p.skipAnds()
 		if p.tok.kind == tokEOF && p.depth == 0 {
 			return left, nil
 		}
-	} else if err := p.advance(); err != nil {
-		return operand{}, err
+	} else {
+		p.advance()
 	}
 	right, err := p.condition(power)
 	if err != nil {
@@ -325,13 +335,10 @@ func (p *parser) join(left operand, power int) (operand, *ParseError) {
 }
 
 // skipAnds passes over ANDs: MLflow takes one that joins nothing.
-func (p *parser) skipAnds() *ParseError {
+func (p *parser) skipAnds() {
 	for p.isWord(kwAnd) {
-		if err := p.advance(); err != nil {
-			return err
-		}
+		p.advance()
 	}
-	return nil
 }
 
 func (p *parser) condition(min int) (tree.Expr, *ParseError) {
@@ -348,9 +355,7 @@ func (p *parser) condition(min int) (tree.Expr, *ParseError) {
 // wholeCondition reads a condition up to the end of the text or clause.
 func (p *parser) wholeCondition() (tree.Expr, *ParseError) {
 	first := p.tok
-	if err := p.skipAnds(); err != nil {
-		return nil, err
-	}
+	p.skipAnds()
 	if p.tok.kind == tokEOF {
 		return nil, p.invalidToken(first)
 	}

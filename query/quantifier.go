@@ -55,7 +55,7 @@ func (p *parser) pointCondition(x *tree.Quantified, o operand) (parents int, err
 		f, isField := c.L.(*tree.Field)
 		lit, isLit := c.R.(*tree.Literal)
 		if isField && isLit && f.Entity == tree.Metric && c.Op <= tree.Ge {
-			x.Field, x.Op, x.X = f, c.Op, lit.Float
+			x.Field, x.Op, x.X = f, c.Op, lit.Float+0 // no -0
 			return parents, nil
 		}
 	case *tree.Is:
@@ -82,9 +82,7 @@ func (p *parser) pointCondition(x *tree.Quantified, o operand) (parents int, err
 // lasting reads FOR n STEPS or FOR 10m.
 func (p *parser) lasting(x *tree.Quantified) *ParseError {
 	const want = "FOR is followed by n STEPS or by a time span such as 10m"
-	if err := p.advance(); err != nil {
-		return err
-	}
+	p.advance()
 	t := p.tok
 	lit, err := p.numberLiteral(want)
 	if err != nil {
@@ -94,7 +92,8 @@ func (p *parser) lasting(x *tree.Quantified) *ParseError {
 	switch {
 	case t.val == "" && lit.Kind == tree.Int && lit.Int > 0 && p.says("STEPS"):
 		x.For = lit.Int
-		return p.advance()
+		p.advance()
+		return nil
 	case isTime:
 		ms, ok := wholeMillis(lit.Float)
 		if ok && ms > 0 {

@@ -29,11 +29,9 @@ func (p *parser) phrase(first token) (x operand, ok bool, err *ParseError) {
 			continue
 		}
 		if v.second != "" {
-			err = p.advance()
+			p.advance()
 		}
-		if err == nil {
-			x, err = p.lineage(first, v.verb)
-		}
+		x, err = p.lineage(first, v.verb)
 		return x, true, err
 	}
 	return operand{}, false, nil
@@ -47,15 +45,11 @@ func (p *parser) child(first token, kin tree.Kin) (operand, *ParseError) {
 	if err := p.deeper(first); err != nil {
 		return operand{}, err
 	}
-	if err := p.advance(); err != nil {
-		return operand{}, err
-	}
+	p.advance()
 	if p.tok.kind != tokLParen {
 		return operand{}, p.errorAt(p.tok.pos, p.tok.end, "child is followed by a condition in parentheses, as in ANY child(metrics.auc > 0.9)")
 	}
-	if err := p.advance(); err != nil {
-		return operand{}, err
-	}
+	p.advance()
 	x, err := p.condition(bpNone)
 	if err != nil {
 		return operand{}, err
@@ -85,16 +79,12 @@ func (p *parser) lineage(first token, verb tree.Verb) (operand, *ParseError) {
 	if kind.val == "dataset" || kind.val == "model" {
 		most = 2
 	}
-	if err := p.advance(); err != nil {
-		return operand{}, err
-	}
+	p.advance()
 	if p.tok.kind != tokLParen {
 		return operand{}, p.errorAt(kind.pos, kind.end, want)
 	}
 	for n := 0; n == 0 || p.tok.kind == tokComma; n++ {
-		if err := p.advance(); err != nil {
-			return operand{}, err
-		}
+		p.advance()
 		t := p.tok
 		version := kind.val == "model" && n == 1 && t.kind == tokNumber && t.val == ""
 		if t.kind != tokString && !version || n == most {
@@ -104,9 +94,7 @@ func (p *parser) lineage(first token, verb tree.Verb) (operand, *ParseError) {
 			t.val = p.text(t)
 		}
 		x.Args = append(x.Args, t.val)
-		if err := p.advance(); err != nil {
-			return operand{}, err
-		}
+		p.advance()
 	}
 	s, err := p.endCall(first)
 	x.Span = s

@@ -72,9 +72,7 @@ func (p *parser) atArgument(x *tree.Series) (err *ParseError) {
 	if p.tok.kind != tokComma {
 		return p.errorAt(p.tok.pos, p.tok.end, want)
 	}
-	if err := p.advance(); err != nil {
-		return err
-	}
+	p.advance()
 	x.Step, err = p.integer(want)
 	return err
 }
@@ -83,23 +81,17 @@ func (p *parser) plateauArguments(x *tree.Series, name token) *ParseError {
 	const want = "plateau() takes a metric, patience in steps and a tolerance, as in plateau(metrics.loss, patience=200, tol=1e-4)"
 	seen := [2]bool{}
 	for n := 0; p.tok.kind == tokComma; n++ {
-		if err := p.advance(); err != nil {
-			return err
-		}
+		p.advance()
 		which := n
 		if t := p.tok; t.kind == tokPath && !t.hasEntity {
 			if which = slices.Index([]string{"patience", "tol"}, strings.ToLower(t.val)); which < 0 {
 				return p.errorHint(p.nameSpan(t), want, Suggest(t.val, []string{"patience", "tol"}))
 			}
-			if err := p.advance(); err != nil {
-				return err
-			}
+			p.advance()
 			if p.tok.kind != tokOp || p.text(p.tok) != "=" {
 				return p.errorAt(p.tok.pos, p.tok.end, want)
 			}
-			if err := p.advance(); err != nil {
-				return err
-			}
+			p.advance()
 		}
 		at := p.tok
 		lit, err := p.numberLiteral(want)
@@ -116,7 +108,7 @@ func (p *parser) plateauArguments(x *tree.Series, name token) *ParseError {
 		case which == 0:
 			x.Patience = lit.Int
 		default:
-			x.Tol = lit.Float
+			x.Tol = lit.Float + 0 // no -0
 		}
 		seen[which] = true
 	}
@@ -173,9 +165,7 @@ func (p *parser) selected(t token) (operand, *ParseError) {
 	const want = "braces hold conditions such as metrics.auc{dataset='d', context='test'}"
 	keys := []string{"dataset", "digest", "context", "split", "model"}
 	for {
-		if err := p.advance(); err != nil {
-			return operand{}, err
-		}
+		p.advance()
 		if p.tok.kind == tokRBrace && len(f.Select) > 0 {
 			break
 		}
@@ -187,15 +177,11 @@ func (p *parser) selected(t token) (operand, *ParseError) {
 			return operand{}, p.errorHint(p.nameSpan(k), "Invalid key '"+k.val+"' in braces. Valid keys are '"+pySet(keys)+"'",
 				Suggest(k.val, keys))
 		}
-		if err := p.advance(); err != nil {
-			return operand{}, err
-		}
+		p.advance()
 		if p.tok.kind != tokOp || p.text(p.tok) != "=" {
 			return operand{}, p.errorAt(p.tok.pos, p.tok.end, want)
 		}
-		if err := p.advance(); err != nil {
-			return operand{}, err
-		}
+		p.advance()
 		if p.tok.kind != tokString {
 			return operand{}, p.errorAt(p.tok.pos, p.tok.end, want)
 		}
@@ -207,9 +193,7 @@ func (p *parser) selected(t token) (operand, *ParseError) {
 			return operand{}, p.errorAt(k.pos, k.end, "braces say twice what "+sel.Key+" is")
 		}
 		f.Select = append(f.Select, sel)
-		if err := p.advance(); err != nil {
-			return operand{}, err
-		}
+		p.advance()
 		if p.tok.kind == tokRBrace {
 			break
 		}
@@ -218,5 +202,6 @@ func (p *parser) selected(t token) (operand, *ParseError) {
 		}
 	}
 	f.End = p.tok.end
-	return p.fieldOperand(f, t), p.advance()
+	p.advance()
+	return p.fieldOperand(f, t), nil
 }

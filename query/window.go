@@ -14,16 +14,12 @@ func (p *parser) window() (*tree.Window, *ParseError) {
 		return nil, nil
 	}
 	w := &tree.Window{Span: p.nameSpan(p.tok)}
-	if err := p.advance(); err != nil {
-		return nil, err
-	}
+	p.advance()
 	word := p.tok
 	if word.kind == tokEOF {
 		return nil, p.errorAt(word.pos, word.end, windows)
 	}
-	if err := p.advance(); err != nil {
-		return nil, err
-	}
+	p.advance()
 	var err *ParseError
 	switch {
 	case saying(word, "STEPS"):
@@ -56,9 +52,7 @@ func (p *parser) stepRange(w *tree.Window) (err *ParseError) {
 		return p.errorAt(dots.pos, dots.end, want)
 	}
 	w.End = dots.end
-	if err := p.advance(); err != nil {
-		return err
-	}
+	p.advance()
 	if t := p.tok; t.kind == tokNumber {
 		w.End = t.end
 		lit, err := p.literal(t)
@@ -71,7 +65,8 @@ func (p *parser) stepRange(w *tree.Window) (err *ParseError) {
 		if w.To = lit.Int; w.To < w.From {
 			return p.errorAt(start.pos, t.end, "the steps end before they begin")
 		}
-		return p.advance()
+		p.advance()
+		return nil
 	}
 	if start.kind == tokRange {
 		return p.errorAt(start.pos, start.end, want)
@@ -90,9 +85,7 @@ func (p *parser) extent(w *tree.Window, steps, others bool) *ParseError {
 	if err != nil {
 		return err
 	}
-	if err := p.advance(); err != nil {
-		return err
-	}
+	p.advance()
 	_, isTime, _ := tree.UnitSize(t.val)
 	w.N = lit.Float
 	w.End = p.tok.end
@@ -104,13 +97,15 @@ func (p *parser) extent(w *tree.Window, steps, others bool) *ParseError {
 		if w.N < 1 || w.N > 1<<53 {
 			return p.errorAt(t.pos, t.end, "a window has at least one step and at most 2^53")
 		}
-		return p.advance()
+		p.advance()
+		return nil
 	case others && steps && t.val == "" && p.isArith('%'):
 		w.Kind = tree.LastPart
 		if !(w.N > 0 && w.N <= 100) {
 			return p.errorAt(t.pos, p.tok.end, "a part is more than 0% and at most 100%")
 		}
-		return p.advance()
+		p.advance()
+		return nil
 	case others && isTime:
 		ms, ok := wholeMillis(lit.Float)
 		if !ok || ms == 0 {
