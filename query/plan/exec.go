@@ -37,11 +37,59 @@ type computed struct {
 	rows   index.Bits // nil is not computed
 }
 
-// verdicts are which strings of a dictionary pass a test.
+// verdicts are which strings of a dictionary pass a test, as far as is known. They
+// are kept over batches: the columns of many may share a dictionary.
 type verdicts struct {
-	first *string
-	n     int
-	ok    index.Bits
+	dict      []string
+	known, ok index.Bits
+	left      int // strings not known
+}
+
+// of takes up a dictionary.
+func (v *verdicts) of(dict []string) {
+	if len(dict) == len(v.dict) && unsafe.SliceData(dict) == unsafe.SliceData(v.dict) {
+		return
+	}
+	words := (len(dict) + 63) / 64
+	if cap(v.ok) < words {
+		v.ok, v.known = make(index.Bits, words), make(index.Bits, words)
+	}
+	v.dict, v.left = dict, len(dict)
+	v.ok, v.known = v.ok[:words], v.known[:words]
+	clear(v.known)
+	clear(v.ok)
+}
+
+// decide tests a string that is not known.
+func (v *verdicts) decide(code int, test func(string) bool) {
+	v.known.Set(code)
+	v.left--
+	if test(v.dict[code]) {
+		v.ok.Set(code)
+	}
+}
+
+// keep keeps in sel the values whose strings pass the test.
+func (v *verdicts) keep(sel index.Bits, c *index.Column, test func(string) bool) {
+	v.of(c.Dict)
+	if v.left > 0 && sel.Count() >= v.left {
+		for code := range v.dict {
+			if !v.known.Has(code) {
+				v.decide(code, test)
+			}
+		}
+	}
+	if v.left == 0 {
+		keepCodes(sel, c.Codes, v.ok)
+		return
+	}
+	keepIf(sel, func(j int) bool {
+		code := int(c.Codes[j])
+		if !v.known.Has(code) {
+			v.decide(code, test)
+		}
+		return v.ok.Has(code)
+	})
 }
 
 func (r *exec) start(b Batch) {
@@ -86,29 +134,6 @@ func subset(a, b index.Bits) bool {
 		}
 	}
 	return true
-}
-
-// strings returns which strings of a dictionary pass a test, and remembers it: the
-// columns of many batches may share one.
-func (r *exec) strings(slot int, dict []string, test func(string) bool) index.Bits {
-	v := &r.dicts[slot]
-	first := unsafe.SliceData(dict)
-	if v.first == first && v.n == len(dict) && v.ok != nil {
-		return v.ok
-	}
-	words := (len(dict) + 63) / 64
-	if cap(v.ok) < words {
-		v.ok = make(index.Bits, words)
-	}
-	v.ok = v.ok[:words]
-	clear(v.ok)
-	v.first, v.n = first, len(dict)
-	for i, s := range dict {
-		if test(s) {
-			v.ok.Set(i)
-		}
-	}
-	return v.ok
 }
 
 // values turns rows of the batch into values of a column: those that the rows of

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/runstonedb/runstone/query/tree"
 )
@@ -24,13 +25,14 @@ type Explain struct {
 	Stats *Stats `json:"stats,omitempty"`
 }
 
-// ExplainPart is a part of the filter: bytes Pos ≤ i < End of its text.
+// ExplainPart is a part of the filter.
 type ExplainPart struct {
-	Pos int    `json:"pos"`
-	End int    `json:"end"`
-	How string `json:"how"` // column, strings, pattern, arithmetic, semi-join, lineage, series or points
+	Text string `json:"text"`
+	// How is column, strings, pattern, arithmetic, semi-join, lineage, series
+	// or points: the dearest of what it takes.
+	How string `json:"how"`
 	// In rows were looked at in Batches, Out of them are left. Skipped batches
-	// had none by their zones, of Passed ones all.
+	// had none by their zones, of Passed ones all rows satisfy.
 	In      int `json:"in"`
 	Out     int `json:"out"`
 	Batches int `json:"batches"`
@@ -38,12 +40,12 @@ type ExplainPart struct {
 	Passed  int `json:"passed"`
 }
 
-// ExplainKin is a relation: Rows satisfied what is inside it.
+// ExplainKin is a relation: Rows satisfied what is inside it, and are related to
+// runs with so many IDs.
 type ExplainKin struct {
-	Pos  int `json:"pos"`
-	End  int `json:"end"`
-	Rows int `json:"rows"`
-	IDs  int `json:"ids"`
+	Text string `json:"text"`
+	Rows int    `json:"rows"`
+	IDs  int    `json:"ids"`
 }
 
 // partCount counts what an [ExplainPart] tells.
@@ -55,7 +57,7 @@ func (r *exec) explain() *Explain {
 	for i, p := range r.plan.parts {
 		c := r.parts[i]
 		e.Parts = append(e.Parts, ExplainPart{
-			Pos: p.span.Pos, End: p.span.End, How: costNames[p.cost()],
+			Text: tree.Text(p.x), How: costNames[p.cost()],
 			In: c.in, Out: c.out, Batches: c.batches, Skipped: c.skipped, Passed: c.passed,
 		})
 	}
@@ -68,40 +70,56 @@ func (r *exec) explain() *Explain {
 				}
 			}
 		}
-		e.Kin = append(e.Kin, ExplainKin{Pos: k.rel.Pos, End: k.rel.End, Rows: r.kin[i].rows, IDs: ids})
+		e.Kin = append(e.Kin, ExplainKin{Text: tree.Text(k.rel), Rows: r.kin[i].rows, IDs: ids})
 	}
 	return &e
 }
 
-// String is for people.
-func (e *Explain) String() string { return e.Text("") }
+// maxText is how much of a condition a line shows.
+const maxText = 60
 
-// Text is for people too, and quotes the text of the query.
-func (e *Explain) Text(query string) string {
+// String is for people: a table and a few lines below it.
+func (e *Explain) String() string {
 	var b strings.Builder
-	quote := func(pos, end int) string {
-		if pos < 0 || end > len(query) || pos >= end {
-			return fmt.Sprintf("bytes %d-%d", pos, end)
-		}
-		return query[pos:end]
-	}
-	for _, k := range e.Kin {
-		fmt.Fprintf(&b, "%s: %d rows inside, %d ids to join by\n", quote(k.Pos, k.End), k.Rows, k.IDs)
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	if len(e.Parts) > 0 {
+		fmt.Fprint(w, "filter\tby\trows in\trows out\tbatches\tskipped\tpassed\n")
 	}
 	for _, p := range e.Parts {
-		fmt.Fprintf(&b, "%s: by %s, %d rows in, %d out, %d batches read, %d skipped, %d passed by zones\n",
-			quote(p.Pos, p.End), p.How, p.In, p.Out, p.Batches, p.Skipped, p.Passed)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\n", short(p.Text), p.How, p.In, p.Out, p.Batches, p.Skipped, p.Passed)
 	}
-	fmt.Fprintf(&b, "%d batches, %d rows; %d skipped by zones, %d beaten by the page; %d passes for relatives\n",
-		e.Batches, e.Rows, e.Skipped, e.Beaten, e.Passes)
+	_ = w.Flush() // a strings.Builder takes everything
+	for _, k := range e.Kin {
+		fmt.Fprintf(&b, "%s: true inside for %d rows, joined by %d ids\n", short(k.Text), k.Rows, k.IDs)
+	}
+	fmt.Fprintf(&b, "%d batches of %d rows seen", e.Batches, e.Rows)
+	if e.Passes > 0 {
+		fmt.Fprintf(&b, ", also by %d passes for relatives", e.Passes)
+	}
+	fmt.Fprintf(&b, "; %d skipped by zones, %d beaten by the page\n", e.Skipped, e.Beaten)
 	if e.Groups > 0 {
 		fmt.Fprintf(&b, "%d groups\n", e.Groups)
 	}
-	fmt.Fprintf(&b, "%d bytes kept\n", e.Kept)
+	fmt.Fprintf(&b, "%d bytes of values kept\n", e.Kept)
 	if s := e.Stats; s != nil {
-		fmt.Fprintf(&b, "%d segments, %d live rows; columns %d read, %d cached; %d bytes\n",
+		fmt.Fprintf(&b, "%d segments and %d live rows; %d columns read, %d found decoded; %d bytes\n",
 			s.Segments, s.Live, s.ColumnsRead, s.ColumnsCached, s.Bytes)
-		fmt.Fprintf(&b, "%d curves, %d blocks: %d decided by zones, %d decoded\n", s.Curves, s.Blocks, s.Decided, s.Decoded)
+		if s.Curves > 0 {
+			fmt.Fprintf(&b, "%d curves of %d blocks: %d decided by their zones, %d decoded\n", s.Curves, s.Blocks, s.Decided, s.Decoded)
+		}
 	}
 	return b.String()
+}
+
+func short(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return ' '
+		}
+		return r
+	}, s)
+	if r := []rune(s); len(r) > maxText {
+		return string(r[:maxText-1]) + "…"
+	}
+	return s
 }

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"slices"
 	"strconv"
@@ -174,8 +173,7 @@ func (r *exec) groups(ctx context.Context, src Source, res *Result) error {
 		}
 		return nil
 	})
-	var part *PartialError
-	if err != nil && !errors.As(err, &part) && !errors.Is(err, errTime) && !errors.Is(context.Cause(r.ctx), errTime) {
+	if err != nil && !isPartial(err) {
 		return err
 	}
 	r.seen.Groups = sets.n
@@ -190,13 +188,18 @@ func (r *exec) groups(ctx context.Context, src Source, res *Result) error {
 	}
 	res.Total, res.Next, res.Table = found.Total, found.Next, found.Table
 	sets.best(r.plan, found)
-	if g.rows > 0 {
-		for i, h := range found.Hits {
-			res.Table.Lines[i].Hits = sets.tops[h.Row].sorted()
+	if g.rows == 0 {
+		return err
+	}
+	for i, h := range found.Hits {
+		l := &res.Table.Lines[i]
+		if int(h.Row) < len(sets.tops) { // else no row was found
+			l.Hits = sets.tops[h.Row].sorted()
 		}
-		if err == nil && slices.ContainsFunc(g.items, func(x expr) bool { return x != nil }) {
-			err = r.shown(src, res.Table)
-		}
+		l.Shown = make([][]any, len(l.Hits))
+	}
+	if err == nil && slices.ContainsFunc(g.items, func(x expr) bool { return x != nil }) {
+		err = r.shown(src, res.Table)
 	}
 	return err
 }
@@ -211,7 +214,6 @@ func (r *exec) shown(src Source, t *Table) error {
 	cells, err := r.cells(src, hits, g.items)
 	for i := range t.Lines {
 		l := &t.Lines[i]
-		l.Shown = make([][]any, len(l.Hits))
 		for k := range l.Shown {
 			l.Shown[k] = cells.Lines[k].Cells
 		}

@@ -3,6 +3,7 @@ package plan
 import (
 	"math"
 	"strings"
+	"unsafe"
 
 	"github.com/runstonedb/runstone/index"
 )
@@ -28,7 +29,20 @@ type keyIDs struct {
 	ints    map[int64]uint32
 	missing uint32 // number+1; 0 is none yet
 	values  []Value
-	codes   []uint32 // number+1 of the strings of a dictionary
+	dict    []string
+	codes   []uint32 // number+1 of the strings of dict
+}
+
+// of takes up a dictionary, which the columns of many batches may share.
+func (k *keyIDs) of(dict []string) {
+	if len(dict) == len(k.dict) && unsafe.SliceData(dict) == unsafe.SliceData(k.dict) {
+		return
+	}
+	if k.dict = dict; cap(k.codes) < len(dict) {
+		k.codes = make([]uint32, len(dict))
+	}
+	k.codes = k.codes[:len(dict)]
+	clear(k.codes)
 }
 
 func newGroupSets(g *grouping, kept *int64) *groupSets {
@@ -122,11 +136,7 @@ func (s *groupSets) pair(k int, a, b uint32) uint32 {
 // number calls fn for each row of sel with the number of its value.
 func (k *keyIDs) number(c *index.Column, sel index.Bits, ids []uint32, fn func(i int, id uint32), kept *int64) {
 	if c != nil && c.Type == index.Strings {
-		if cap(k.codes) < len(c.Dict) {
-			k.codes = make([]uint32, len(c.Dict))
-		}
-		k.codes = k.codes[:len(c.Dict)]
-		clear(k.codes)
+		k.of(c.Dict)
 	}
 	sel.Each(func(i int) {
 		j, end := spanOf(c, i)

@@ -9,7 +9,7 @@ import (
 )
 
 // few is how many rows of a word are compared one by one rather than all 64.
-const few = 6
+const few = 8
 
 // keep keeps in sel the values for which v op c holds; op is Eq … Ge. Those not
 // in sel are not looked at for their own sake, so they may be anything.
@@ -20,13 +20,12 @@ func keep[T float64 | int64 | uint32](sel index.Bits, v []T, op tree.Op, c T) {
 		}
 		base := k << 6
 		if bits.OnesCount64(w) <= few || len(v)-base < 64 {
-			for rest := w; rest != 0; rest &= rest - 1 {
-				j := bits.TrailingZeros64(rest)
-				if !holds(op, v[base+j], c) {
-					w &^= 1 << j
-				}
+			var m uint64
+			for ; w != 0; w &= w - 1 {
+				j := bits.TrailingZeros64(w)
+				m |= bit(holds(op, v[base+j], c)) << (j & 63)
 			}
-			sel[k] = w
+			sel[k] = m
 			continue
 		}
 		a := (*[64]T)(v[base:])
@@ -117,6 +116,10 @@ func equal[T float64 | int64 | uint32](a *[64]T, c T) (m uint64) {
 func keepCodes(sel index.Bits, codes []uint32, ok index.Bits) {
 	for k, w := range sel {
 		base := k << 6
+		if len(ok) == 1 && bits.OnesCount64(w) > few && len(codes)-base >= 64 {
+			sel[k] = w & among((*[64]uint32)(codes[base:]), ok[0])
+			continue
+		}
 		for rest := w; rest != 0; rest &= rest - 1 {
 			j := bits.TrailingZeros64(rest)
 			if !ok.Has(int(codes[base+j])) {
@@ -125,6 +128,13 @@ func keepCodes(sel index.Bits, codes []uint32, ok index.Bits) {
 		}
 		sel[k] = w
 	}
+}
+
+func among(a *[64]uint32, ok uint64) (m uint64) {
+	for i, c := range a {
+		m |= (ok >> (c & 63) & 1) << (i & 63)
+	}
+	return m
 }
 
 // keepIf keeps in sel the values for which fn holds.

@@ -23,7 +23,7 @@ type Plan struct {
 // part is a part of the filter.
 type part struct {
 	node
-	span tree.Span
+	x tree.Expr
 }
 
 // New makes a plan of a query at a time, which now() is. The query must not be
@@ -82,7 +82,7 @@ func (c *compiler) parts(filter tree.Expr) ([]part, error) {
 	}
 	parts := make([]part, len(nodes))
 	for i, n := range nodes {
-		parts[i] = part{n, kids[i].At()}
+		parts[i] = part{n, kids[i]}
 	}
 	slices.SortStableFunc(parts, func(a, b part) int { return int(a.cost()) - int(b.cost()) })
 	return parts, nil

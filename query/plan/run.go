@@ -71,9 +71,9 @@ type Line struct {
 	// Of says for each cell which row a best or worst value is of, -1 for the
 	// other cells. It is nil in a table without such values.
 	Of []int64
-	// Hits are the rows that LIMIT n PER GROUP shows of a group, and Shown the
-	// items of SELECT that are of such a row and not of the group, nil where an
-	// item is of the group.
+	// Hits are the rows that LIMIT n PER GROUP shows of a group, and Shown for
+	// each of them the items of SELECT that are its own and not the group's: nil
+	// for the others, or altogether.
 	Hits  []Hit
 	Shown [][]any
 }
@@ -98,14 +98,11 @@ func (p *Plan) Run(ctx context.Context, src Source, opt *Options) (*Result, erro
 	} else if err == nil {
 		err = r.rows(src, res)
 	}
-	if errors.Is(err, errTime) || errors.Is(context.Cause(r.ctx), errTime) && ctx.Err() == nil && err != nil {
-		err = r.partial("time")
+	if err != nil && !isPartial(err) {
+		return nil, err
 	}
 	if opt.Explain {
 		res.Explain = r.explain()
-	}
-	if p := (*PartialError)(nil); err != nil && !errors.As(err, &p) {
-		return nil, err
 	}
 	return res, err
 }
@@ -123,8 +120,22 @@ func (r *exec) partial(limit string) error {
 	return &PartialError{Limit: limit, Batches: r.seen.Batches, Rows: r.seen.Rows}
 }
 
-// scan calls fn for each batch until a limit is reached.
+func isPartial(err error) bool {
+	var p *PartialError
+	return errors.As(err, &p)
+}
+
+// scan calls fn for each batch until a limit is reached, which is a
+// *[PartialError].
 func (r *exec) scan(src Source, fn func(b Batch) error) error {
+	err := r.pass(src, fn)
+	if errors.Is(err, errTime) || errors.Is(err, context.DeadlineExceeded) && errors.Is(context.Cause(r.ctx), errTime) {
+		return r.partial("time")
+	}
+	return err
+}
+
+func (r *exec) pass(src Source, fn func(b Batch) error) error {
 	for b, err := range src.Batches(r.ctx) {
 		if err != nil {
 			return err
@@ -274,8 +285,7 @@ func (r *exec) rows(src Source, res *Result) error {
 	if r.opt.Total {
 		res.Total = total
 	}
-	var part *PartialError
-	if err != nil && !errors.As(err, &part) && !errors.Is(context.Cause(r.ctx), errTime) && !errors.Is(err, errTime) {
+	if err != nil && !isPartial(err) {
 		return err
 	}
 	hits := t.sorted()

@@ -55,23 +55,21 @@ func (x *stringIs) keep(r *exec, sel index.Bits) error {
 }
 
 func (x *stringIs) narrow(r *exec, c *index.Column, vals index.Bits) {
-	switch n := vals.Count(); {
-	case c.Type != index.Strings:
+	if c.Type != index.Strings {
 		clear(vals)
-	case n < len(c.Dict):
-		// Fewer rows are left than there are strings to decide.
-		keepIf(vals, func(j int) bool { return x.test(c.Dict[c.Codes[j]]) })
-	case x.equal != nil:
-		for code, s := range c.Dict {
-			if s == *x.equal {
-				keep(vals, c.Codes, tree.Eq, uint32(code))
-				return
-			}
-		}
-		clear(vals)
-	default:
-		keepCodes(vals, c.Codes, r.strings(x.slot, c.Dict, x.test))
+		return
 	}
+	if x.equal == nil || vals.Count() < len(c.Dict) {
+		r.dicts[x.slot].keep(vals, c, x.test)
+		return
+	}
+	for code, s := range c.Dict {
+		if s == *x.equal {
+			keep(vals, c.Codes, tree.Eq, uint32(code))
+			return
+		}
+	}
+	clear(vals)
 }
 
 // compareString is the test of a comparison with a constant.
