@@ -58,6 +58,19 @@ func TestCurves(t *testing.T) {
 	require.NoError(t, err)
 	require.InDelta(t, 2, lines[1].Slope, 1e-12)
 
+	spreads, err := db.Spreads(ctx, curves, part)
+	require.NoError(t, err)
+	require.InDelta(t, 2*spreads[0].Std, spreads[1].Std, 1e-12)
+	require.InDelta(t, math.Sqrt(5.0/3), spreads[0].Std, 1e-12)
+	for span, holds := range map[int64]bool{3: true, 4: false} {
+		long, err := db.EverFor(ctx, curves, part, Greater, 1, span, false)
+		require.NoError(t, err)
+		require.Equal(t, []bool{holds, holds}, []bool{long[0].Holds, long[1].Holds})
+	}
+	ever, err = db.Ever(ctx, curves, AllPoints(), IsNaN, 0)
+	require.NoError(t, err)
+	require.Equal(t, []bool{false, false}, []bool{ever[0].Holds, ever[1].Holds})
+
 	absent := []Curve{curves[0], {curves[0].Run, "absent"}}
 	ever, err = db.Ever(ctx, absent, AllPoints(), NotEqual, math.NaN())
 	require.NoError(t, err)

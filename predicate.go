@@ -47,6 +47,10 @@ type ValueAt = store.Value
 // squared distances) and Cost.
 type Line = store.Line
 
+// Spread is how far the finite values of a curve lie apart: Count, Mean, Std
+// (of a sample: divided by Count-1) and Cost.
+type Spread = store.Spread
+
 // Ever answers for each curve whether some point in r satisfies op x. Except
 // for [Equal], summaries decide for all blocks of points that are wholly in r,
 // and for whole curves without reading a block: asking ten thousand runs is
@@ -69,9 +73,22 @@ func (db *DB) Always(ctx context.Context, curves []Curve, r PointRange, op Op, x
 	return out, err
 }
 
+// EverFor answers for each curve whether the condition held for a while: for
+// some points that follow each other in r, by step, then time, of which the
+// last is at least span steps, or byTime span ms, after the first. Blocks of
+// points that all satisfy it, or none, are not read. [ErrNotFound] for a run,
+// [ErrInvalid] for an empty r, an unknown op and a negative span.
+func (db *DB) EverFor(ctx context.Context, curves []Curve, r PointRange, op Op, x float64, span int64, byTime bool) (out []Answer, err error) {
+	err = db.readCurves(ctx, curves, func(s *store.Store, of []store.Curve) error {
+		out, err = s.EverFor(ctx, of, []store.Range{r}, op, x, span, byTime)
+		return err
+	})
+	return out, err
+}
+
 // Aggregates sums up each curve over r; one without points there has Count 0.
-// Blocks of points that are wholly in r need not be decoded when their steps
-// ascend. [ErrNotFound] for a run, [ErrInvalid] for an empty r.
+// Curves that are wholly in r are not read, nor blocks of points in r whose
+// steps ascend. [ErrNotFound] for a run, [ErrInvalid] for an empty r.
 func (db *DB) Aggregates(ctx context.Context, curves []Curve, r PointRange) (out []Aggregate, err error) {
 	err = db.readCurves(ctx, curves, func(s *store.Store, of []store.Curve) error {
 		out, err = s.Aggregates(ctx, of, []store.Range{r})
@@ -96,6 +113,16 @@ func (db *DB) ValuesAt(ctx context.Context, curves []Curve, step int64) (out []V
 func (db *DB) Slopes(ctx context.Context, curves []Curve, r PointRange) (out []Line, err error) {
 	err = db.readCurves(ctx, curves, func(s *store.Store, of []store.Curve) error {
 		out, err = s.Slope(ctx, of, []store.Range{r})
+		return err
+	})
+	return out, err
+}
+
+// Spreads returns mean and standard deviation of the finite values of each
+// curve in r. [ErrNotFound] for a run, [ErrInvalid] for an empty r.
+func (db *DB) Spreads(ctx context.Context, curves []Curve, r PointRange) (out []Spread, err error) {
+	err = db.readCurves(ctx, curves, func(s *store.Store, of []store.Curve) error {
+		out, err = s.Spreads(ctx, of, []store.Range{r})
 		return err
 	})
 	return out, err

@@ -92,8 +92,8 @@ func (r *RunData) Metric(name string) (float64, bool) {
 
 // MetricSummary is a metric of a run: its name (Metric), the logged model and
 // dataset that it is about if any (Model, Dataset, DatasetDigest), and what is
-// known of its points: Count, NaN, Latest, First, Min, MinStep, Max, MaxStep,
-// MinTime, MaxTime.
+// known of its points: Count, NaN, PosInf, NegInf, Latest, First, Min, MinStep,
+// Max, MaxStep, MinTime, MaxTime, Sum (of the finite values) and Mean().
 type MetricSummary = store.NamedSummary
 
 // NewRun describes a run for [DB.CreateRun].

@@ -42,5 +42,7 @@
 // so a curve is read with one scan for its clock and one for its values
 // (column.go). [Store.Points] decodes them; [Store.Downsample], [Store.Ever]
 // and their like decide by the zone maps and pyramids at the head of a block
-// where these will do (piece.go, visit.go).
+// where these will do (piece.go, visit.go, stretch.go). What is known of whole
+// series is in the 'g' rows: [Store.SummariesOf] reads those of thousands of
+// runs, with a decoder of its own (staterow.go).
 package store

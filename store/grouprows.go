@@ -119,6 +119,7 @@ const nearRuns = 8
 
 func (x *snapshot) fromNear(tx *Tx, w *wanted, runs []wantedRun) error {
 	var groups []wantedGroup
+	var series []uint32
 	at := 0
 	err := eachGroup(tx, runs[0].run, runs[len(runs)-1].run, func(d *groupDef) error {
 		for runs[at].run < d.run {
@@ -127,8 +128,8 @@ func (x *snapshot) fromNear(tx *Tx, w *wanted, runs []wantedRun) error {
 		if runs[at].run != d.run {
 			return nil
 		}
-		series, err := d.series()
-		if err != nil {
+		var err error
+		if series, err = d.appendSeries(series[:0]); err != nil {
 			return err
 		}
 		found, err := w.match(nil, tx, runs[at], series)
