@@ -278,7 +278,8 @@ func (x *Series) Close() {
 
 // Idle reports whether nobody has the series of a run open: no handle, and none
 // for an inbox that brings points of the run. Then [Store.SummariesOf] knows of
-// all its points until the next handle is opened.
+// all its points until the next handle is opened. It may be asked in a
+// transaction too.
 func (s *Store) Idle(run uint32) bool {
 	s.series.mu.Lock()
 	defer s.series.mu.Unlock()
