@@ -72,6 +72,9 @@ const mostUnmarked = 2048
 
 // nextEpoch moves the marks that are left behind all that were deleted.
 func nextEpoch(tx *store.Tx, st *stateRow) error {
+	if st.Unmarked < mostUnmarked {
+		return nil
+	}
 	marks, err := loadMarks(tx, st.Epoch, 0, ^uint32(0), true)
 	if err != nil || int(st.Unmarked) < mostUnmarked+2*len(marks) {
 		return err
