@@ -6,6 +6,7 @@ PYTHON    ?= python3
 FUZZTIME  ?= 10s
 BENCH     ?= .
 POINTS    ?= 10000000
+RUNS      ?= 1000000
 PORT      ?= 5000
 
 TOOL      := $(GO) tool -modfile=tools/go.mod
@@ -96,10 +97,10 @@ bench-trend: build ## where the kept benchmarks changed
 	bin/runstone bench trend -d $(BENCHDB)
 
 # The first build takes minutes: DuckDB comes as a library of hundreds of MB.
-peers: ## Runstone beside other databases under 10 million points (needs a C compiler; minutes)
-	cd bench/peers && CGO_ENABLED=1 $(GO) run . -points $(POINTS)
+peers: ## Runstone beside other databases: 10 million points (POINTS), a million runs (RUNS) (needs a C compiler; an hour)
+	cd bench/peers && CGO_ENABLED=1 $(GO) run . -points $(POINTS) -runs $(RUNS)
 
-test-peers: ## the tests of that program: each database keeps every point
+test-peers: ## the tests of that program: each database keeps every point, searches find the same runs
 	cd bench/peers && CGO_ENABLED=1 $(GO) test .
 
 clean: ## remove what was built; data and environments stay

@@ -23,6 +23,7 @@
 // Other shapes put the same kinds of number elsewhere: [OneSeries] into one long
 // series, [Short] into very many short ones, [Spread] as many points into as many
 // series as one likes. [ReadCorpus] brings real curves from files instead.
+// [Runs] are not points but very many runs with fields, for searching.
 //
 // [Measure] drives any database that fits [Engine]; [Open] is the one for the
 // embedded Runstone. [MeasureWriters] is another load: many goroutines that

@@ -24,6 +24,12 @@ func (o *outcome) best(other *outcome) *outcome {
 		c := *o.Crash
 		c.Open = slices.Sorted(slices.Values(slices.Concat(c.Open, other.Crash.Open)))
 		return &outcome{Crash: &c}
+	case o.Search != nil && other.Search != nil:
+		return &outcome{Search: leastSearch(*o.Search, other.Search)}
+	case o.Ever != nil && other.Ever != nil:
+		return &outcome{Ever: leastEver(*o.Ever, other.Ever)}
+	case o.Beside != nil && other.Beside != nil:
+		return &outcome{Beside: mostBeside(*o.Beside, other.Beside)}
 	}
 	return o
 }
@@ -47,6 +53,49 @@ func leastLoad(a load.Result, b *load.Result) *load.Result {
 	least(&a.Read, b.Read)
 	least(&a.Downsample, b.Downsample)
 	least(&a.Client, b.Client)
+	return &a
+}
+
+// leastSearch is the least of each figure of the same questions.
+func leastSearch(a searched, b *searched) *searched {
+	least(&a.Open, b.Open)
+	a.Answers = slices.Clone(a.Answers)
+	for i := range a.Answers {
+		x, y := &a.Answers[i], &b.Answers[i]
+		least(&x.Cold, y.Cold)
+		least(&x.Warm, y.Warm)
+		least(&x.Median, y.Median)
+		least(&x.SQLite, y.SQLite)
+		least(&x.SQLiteMedian, y.SQLiteMedian)
+		least(&x.SQLiteCached, y.SQLiteCached)
+		x.WarmTimes += y.WarmTimes
+		x.SQLiteTimes += y.SQLiteTimes
+	}
+	return &a
+}
+
+// leastEver is the least of each time of the same questions.
+func leastEver(a curvesAsked, b *curvesAsked) *curvesAsked {
+	a.Answers = slices.Clone(a.Answers)
+	for i := range a.Answers {
+		least(&a.Answers[i].Cold, b.Answers[i].Cold)
+		least(&a.Answers[i].Warm, b.Answers[i].Warm)
+		least(&a.Answers[i].Median, b.Answers[i].Median)
+	}
+	return &a
+}
+
+// mostBeside takes each part from the measurement in which it did most.
+func mostBeside(a beside, b *beside) *beside {
+	if b.Writing.PointRate() > a.Writing.PointRate() {
+		a.Writing = b.Writing
+	}
+	if b.Searching.SearchRate() > a.Searching.SearchRate() {
+		a.Searching = b.Searching
+	}
+	if b.Together.SearchRate() > a.Together.SearchRate() {
+		a.Together = b.Together
+	}
 	return &a
 }
 

@@ -12,6 +12,17 @@
 //	scale    Runstone alone, by points and by series
 //	crash    opening after SIGKILL with a full log
 //
+// and, with runs instead of points, Runstone and SQLite in one process,
+//
+//	search        questions to the same runs
+//	searchnames   the same with very many names of metrics
+//	searchscale   by runs, by columns that a question names, by runs that pass
+//	searchever    Runstone alone: questions to whole curves
+//	searchingest  Runstone alone: searches beside a writer
+//
+// The runs of the first three are loaded once for all tables of an invocation.
+// searchscale is also drawn, into a file beside that of -out.
+//
 // Only figures of one invocation may be compared: machines, and days on one
 // machine, differ by more than engines do. A contender that fails says so in
 // its row, and the rest goes on.
@@ -48,8 +59,10 @@ func main() {
 // spec is what the contenders of a table are measured with.
 type spec struct {
 	points     int
+	runs       int           // to search
 	writing    time.Duration // of the writers
 	batchBytes int           // what Runstone's journal takes for a batch of the table
+	shared     string        // where tables keep runs for each other; "" keeps none
 }
 
 // outcome is what a child says, as JSON: one of its fields.
@@ -57,6 +70,9 @@ type outcome struct {
 	Load    *load.Result        `json:",omitempty"`
 	Writers *load.WritersResult `json:",omitempty"`
 	Crash   *crash              `json:",omitempty"`
+	Search  *searched           `json:",omitempty"`
+	Ever    *curvesAsked        `json:",omitempty"`
+	Beside  *beside             `json:",omitempty"`
 }
 
 func run(args []string) (err error) {
@@ -64,20 +80,22 @@ func run(args []string) (err error) {
 	flags := flag.NewFlagSet("peers", flag.ContinueOnError)
 	var s spec
 	flags.IntVar(&s.points, "points", load.Full.Points(), "points to log")
-	flags.DurationVar(&s.writing, "writing", 3*time.Second, "how long the writers write")
+	flags.IntVar(&s.runs, "runs", 1_000_000, "runs to search, and a tenth of it")
+	flags.DurationVar(&s.writing, "writing", 3*time.Second, "how long the writers write, searches go on beside one, and a question is repeated at most")
 	flags.IntVar(&s.batchBytes, "batch-bytes", 0, "what a limit writes for each batch (used by the command itself)")
-	names := flags.String("tables", "points,series,writers,scale,crash", "tables to make, with commas between")
+	names := flags.String("tables", allTables(), "tables to make, with commas between")
 	only := flags.String("only", "", "names of contenders, with commas between; all of them when empty")
 	out := flags.String("out", "", "also write the output to this file")
 	dir := flags.String("dir", "", "where databases are made, and removed again; a temporary directory when empty")
 	repeat := flags.Int("repeat", 1, "measure each contender so often and show the best of each figure; once if it takes longer than a minute")
-	limit := flags.Duration("timeout", 30*time.Minute, "end a contender that takes longer")
+	flags.StringVar(&s.shared, "shared", "", "where runs are kept (used by the command itself)")
+	limit := flags.Duration("timeout", time.Hour, "end a contender that takes longer")
 	child := flags.String("child", "", "measure this TABLE/CONTENDER in -dir and print JSON (used by the command itself)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if flags.NArg() > 0 || s.points < 1 || *repeat < 1 {
-		return errors.New("-points and -repeat are at least 1, and there are no arguments")
+	if flags.NArg() > 0 || s.points < 1 || s.runs < 1 || *repeat < 1 {
+		return errors.New("-points, -runs and -repeat are at least 1, and there are no arguments")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -97,13 +115,17 @@ func run(args []string) (err error) {
 		defer func() { err = errors.Join(err, f.Close()) }()
 		w = io.MultiWriter(os.Stdout, f)
 	}
+	if s.shared, err = os.MkdirTemp(*dir, "peers-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(s.shared)) }()
 	r := report{w: w}
 	r.machine()
 	if *repeat > 1 {
 		r.printf("repeat   %d: the best of each figure; once where it took longer than a minute\n", *repeat)
 	}
 	for _, t := range chosen {
-		contenders, err := choose(t.contenders(s), *only)
+		contenders, err := choose(t.contenders(s), *only, s)
 		if err != nil {
 			return err
 		}
@@ -121,8 +143,22 @@ func run(args []string) (err error) {
 		if t.ratios != nil {
 			t.ratios(&r, lines)
 		}
+		if t.plot != nil && *out != "" {
+			if err := writePlot(*out, t, lines); err != nil {
+				return err
+			}
+		}
 	}
 	return r.err
+}
+
+// allTables are the names of the tables.
+func allTables() string {
+	var names []string
+	for _, t := range tables {
+		names = append(names, t.name)
+	}
+	return strings.Join(names, ",")
 }
 
 func chooseTables(names string) (chosen []table, err error) {
@@ -138,14 +174,14 @@ func chooseTables(names string) (chosen []table, err error) {
 
 // choose returns the contenders with these names in their order, all when there
 // are no names. A name may be missing from a table, but not from all tables.
-func choose(all []contender, only string) (chosen []contender, err error) {
+func choose(all []contender, only string, s spec) (chosen []contender, err error) {
 	if only == "" {
 		return all, nil
 	}
 	names := strings.Split(only, ",")
 	for _, name := range names {
 		is := func(c contender) bool { return c.name == name }
-		if !slices.ContainsFunc(all, is) && !slices.ContainsFunc(tables, func(t table) bool { return slices.ContainsFunc(t.contenders(spec{points: 1}), is) }) {
+		if !slices.ContainsFunc(all, is) && !slices.ContainsFunc(tables, func(t table) bool { return slices.ContainsFunc(t.contenders(s), is) }) {
 			return nil, fmt.Errorf("no contender is named %q", name)
 		}
 	}
@@ -219,7 +255,7 @@ func inChild(ctx context.Context, path, dir string, s spec, limit time.Duration)
 	defer cancel()
 	o = new(outcome)
 	if err := startSelf(ctx, o, "-child", path, "-dir", dir, "-points", fmt.Sprint(s.points),
-		"-writing", s.writing.String(), "-batch-bytes", fmt.Sprint(s.batchBytes)); err != nil {
+		"-runs", fmt.Sprint(s.runs), "-shared", s.shared, "-writing", s.writing.String(), "-batch-bytes", fmt.Sprint(s.batchBytes)); err != nil {
 		return nil, err
 	}
 	return o, nil

@@ -79,7 +79,7 @@ func TestTables(t *testing.T) {
 		t.Run(table.name, func(t *testing.T) {
 			var out bytes.Buffer
 			r := report{w: &out}
-			s := spec{points: 2000, writing: 20 * time.Millisecond}
+			s := spec{points: 2000, runs: 200, writing: 20 * time.Millisecond}
 			var err error
 			s.batchBytes, err = table.batchBytes(ctx, s)
 			require.NoError(t, err)
@@ -146,6 +146,7 @@ func TestCommandPrintsTablesAndKeepsNothing(t *testing.T) {
 	require.NotContains(t, out, "failed")
 	require.Contains(t, out, "== series")
 	require.Contains(t, out, "runstone : limit-group")
+	require.NoFileExists(t, strings.TrimSuffix(file, ".txt")+"-searchscale.svg")
 	i := strings.LastIndex(out, "\nrunstone ")
 	fields := strings.Fields(out[i:])
 	require.Equal(t, fields[2], fields[3], "points acknowledged and found after the crash: %s", out[i:])
@@ -154,8 +155,21 @@ func TestCommandPrintsTablesAndKeepsNothing(t *testing.T) {
 	require.Empty(t, left)
 }
 
+func TestCommandDraws(t *testing.T) {
+	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "out.txt")
+	out, err := command(t, "-runs", "100", "-writing", "1ms", "-tables", "search,searchscale", "-only", "10-runs,100-runs", "-dir", dir, "-out", file)
+	require.NoError(t, err, out)
+	require.NotContains(t, out, "failed")
+	text, err := os.ReadFile(strings.TrimSuffix(file, ".txt") + "-searchscale.svg")
+	require.NoError(t, err)
+	require.Contains(t, string(text), "</svg>")
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
 func TestCommandRefuses(t *testing.T) {
-	for _, args := range [][]string{{"-points", "0"}, {"-tables", "nothing"}, {"-only", "nobody"}, {"argument"}, {"-child", "points/nobody"}} {
+	for _, args := range [][]string{{"-points", "0"}, {"-runs", "0"}, {"-tables", "nothing"}, {"-only", "nobody"}, {"argument"}, {"-child", "points/nobody"}} {
 		_, err := command(t, args...)
 		require.Error(t, err, "%v", args)
 	}
@@ -166,10 +180,10 @@ func TestFailureIsARow(t *testing.T) {
 	var out bytes.Buffer
 	r := report{w: &out}
 	bad := line{name: "sqlite-wal", err: fmt.Errorf("no\nspace")}
-	for _, row := range []func(*report, line){loadRow, writersRow, crashRow} {
+	for _, row := range []func(*report, line){loadRow, writersRow, crashRow, searchRow, everRow, besideRow} {
 		row(&r, bad)
 	}
-	require.Equal(t, 3, strings.Count(out.String(), "failed: no; space\n"))
+	require.Equal(t, 6, strings.Count(out.String(), "failed: no; space\n"))
 	pointsRatios(&r, []line{bad})
 	seriesRatios(&r, []line{bad})
 	writersRatios(&r, []line{bad})
@@ -178,7 +192,7 @@ func TestFailureIsARow(t *testing.T) {
 	t.Setenv("PEERS_COMMAND", "1")
 	err := startSelf(ctx, new(outcome), "-child", "points/nobody", "-dir", t.TempDir())
 	require.ErrorContains(t, err, `no contender is named "points/nobody"`)
-	_, err = inChild(ctx, "points/sqlite-wal", t.TempDir(), spec{points: 1_000_000, writing: time.Second}, 50*time.Millisecond)
+	_, err = inChild(ctx, "points/sqlite-wal", t.TempDir(), spec{points: 1_000_000, runs: 1, writing: time.Second}, 50*time.Millisecond)
 	require.ErrorContains(t, err, "took longer than 50ms")
 }
 

@@ -28,14 +28,20 @@ type table struct {
 	head       func(*report, spec)
 	row        func(*report, line)
 	ratios     func(*report, []line) // may be nil
+	plot       func([]line) []panel  // may be nil
 }
 
 var tables = []table{
-	{"points", pointsContenders, pointsShape, pointsHead, loadRow, pointsRatios},
-	{"series", seriesContenders, seriesShape, seriesHead, loadRow, seriesRatios},
-	{"writers", writersContenders, writersShape, writersHead, writersRow, writersRatios},
-	{"scale", scaleContenders, nil, scaleHead, loadRow, nil},
-	{"crash", crashContenders, nil, crashHead, crashRow, nil},
+	{"points", pointsContenders, pointsShape, pointsHead, loadRow, pointsRatios, nil},
+	{"series", seriesContenders, seriesShape, seriesHead, loadRow, seriesRatios, nil},
+	{"writers", writersContenders, writersShape, writersHead, writersRow, writersRatios, nil},
+	{"scale", scaleContenders, nil, scaleHead, loadRow, nil, nil},
+	{"crash", crashContenders, nil, crashHead, crashRow, nil, nil},
+	{"search", searchContenders, nil, searchHead, searchRow, nil, nil},
+	{"searchnames", namesContenders, nil, namesHead, searchRow, nil, nil},
+	{"searchscale", searchScaleContenders, nil, searchScaleHead, searchRow, nil, searchPanels},
+	{"searchever", everContenders, nil, everHead, everRow, nil, nil},
+	{"searchingest", besideContenders, nil, besideHead, besideRow, nil, nil},
 }
 
 func pointsShape(s spec) load.Shape { return load.Sized(s.points) }
