@@ -90,3 +90,55 @@ func BenchmarkGenerator(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/point")
 }
+
+// BenchmarkRuns10k loads whole runs with fields; an op is ten thousand.
+func BenchmarkRuns10k(b *testing.B) {
+	w := Runs{Runs: 10_000}
+	for b.Loop() {
+		db, err := runstone.Open(b.TempDir(), &runstone.Options{Exclusive: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := w.Load(ctx, db); err != nil {
+			b.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N*w.Runs)/b.Elapsed().Seconds(), "runs/s")
+}
+
+// BenchmarkSearch10k puts questions to ten thousand runs.
+func BenchmarkSearch10k(b *testing.B) {
+	db, err := runstone.Open(b.TempDir(), &runstone.Options{Exclusive: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := (Runs{Runs: 10_000}).Load(ctx, db); err != nil {
+		b.Fatal(err)
+	}
+	for _, q := range []struct{ name, filter, order string }{
+		{"filter", "metrics.auc > 0.9 and params.lr = '0.01'", "metrics.loss ASC"},
+		{"newest", "", "attributes.start_time DESC"},
+	} {
+		b.Run(q.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				n := 0
+				for _, err := range db.Search(ctx, q.filter, &runstone.SearchOptions{OrderBy: []string{q.order}, Limit: 100}) {
+					if err != nil {
+						b.Fatal(err)
+					}
+					n++
+				}
+				if n != 100 {
+					b.Fatalf("%d runs found", n)
+				}
+			}
+		})
+	}
+	if err := db.Close(); err != nil {
+		b.Fatal(err)
+	}
+}

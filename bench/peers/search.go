@@ -202,7 +202,7 @@ func (b *both) cursor(ctx context.Context, q *question, deep int) (after string,
 // sameRuns compares answers in order.
 func sameRuns(ids []string, runs []*sqlRun) error {
 	if len(ids) != len(runs) {
-		return fmt.Errorf("Runstone found %d runs, SQLite %d", len(ids), len(runs))
+		return fmt.Errorf("%d runs found by Runstone, %d by SQLite", len(ids), len(runs))
 	}
 	for i, r := range runs {
 		if ids[i] != r.id {

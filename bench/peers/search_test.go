@@ -188,7 +188,7 @@ func TestRunsAreLoadedOnceForAllTables(t *testing.T) {
 func TestDifferentAnswersAreAnError(t *testing.T) {
 	runs := []*sqlRun{{id: "a"}, {id: "b"}}
 	require.NoError(t, sameRuns([]string{"a", "b"}, runs))
-	require.ErrorContains(t, sameRuns([]string{"a"}, runs), "found 1 runs, SQLite 2")
+	require.ErrorContains(t, sameRuns([]string{"a"}, runs), "1 runs found by Runstone, 2 by SQLite")
 	require.ErrorContains(t, sameRuns([]string{"a", "c"}, runs), "run 1 of the answer is c in Runstone and b in SQLite")
 }
 
@@ -225,7 +225,7 @@ func TestPlot(t *testing.T) {
 	}
 	for d := xml.NewDecoder(bytes.NewReader(text)); ; {
 		_, err := d.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		require.NoError(t, err)
