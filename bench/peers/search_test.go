@@ -193,18 +193,24 @@ func TestDifferentAnswersAreAnError(t *testing.T) {
 }
 
 func TestRepeated(t *testing.T) {
-	n := 0
-	fn := func() error { n++; return nil }
-	best, median, times, err := repeated(3, 10, 0, fn)
-	require.NoError(t, err)
-	require.Equal(t, []int{4, 3}, []int{n, times})
-	require.Positive(t, best)
-	require.LessOrEqual(t, best, median)
-	_, _, times, err = repeated(3, 10, time.Hour, fn)
-	require.NoError(t, err)
-	require.Equal(t, 10, times)
+	n, nap := 0, time.Duration(0)
+	fn := func() error { n++; time.Sleep(nap); return nil }
+	for name, c := range map[string]struct {
+		long, nap     time.Duration
+		called, times int
+	}{
+		"quick":      {time.Hour, 0, 11, 10},
+		"far longer": {time.Microsecond, 10 * time.Millisecond, 1, 1},
+	} {
+		n, nap = 0, c.nap
+		best, median, times, err := repeated(3, 10, c.long, fn)
+		require.NoError(t, err, name)
+		require.Equal(t, []int{c.called, c.times}, []int{n, times}, name)
+		require.GreaterOrEqual(t, best, c.nap)
+		require.LessOrEqual(t, best, median)
+	}
 	bad := errors.New("bad")
-	_, _, _, err = repeated(3, 10, 0, func() error { return bad })
+	_, _, _, err := repeated(3, 10, 0, func() error { return bad })
 	require.ErrorIs(t, err, bad)
 }
 

@@ -9,7 +9,7 @@ import (
 func (r *report) pairHead() {
 	r.printf("Runstone and SQLite with MLflow's tables and statements, the same runs, in one process; all answers are compared.\n")
 	r.printf("cold: the first search after opening, best of %d (the system keeps the files in memory); warm, median: of later ones,\n", colds)
-	r.printf("10 or more. sqlite, median: of 3 to 10 with its cache of 2 MB as in MLflow; 1 GB: best with such a cache. All in ms.\n")
+	r.printf("10 or more. sqlite, median: of up to 10 with its cache of 2 MB as in MLflow; 1 GB: best with such a cache. All in ms.\n")
 	r.printf("Last: SQLite's best over Runstone's cold and warm.\n\n")
 }
 
@@ -53,6 +53,8 @@ func searchRow(r *report, l line) {
 func short(d time.Duration) string {
 	v := float64(d.Nanoseconds()) / 1e6
 	switch {
+	case d == 0: // not measured
+		return "-"
 	case v >= 100:
 		return fmt.Sprintf("%.0f", v)
 	case v >= 10:
