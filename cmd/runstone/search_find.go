@@ -144,5 +144,5 @@ func (e explained) String() string {
 	if e.Explain == nil {
 		return ""
 	}
-	return e.Explain.Text(e.query)
+	return e.Explain.String()
 }
