@@ -112,7 +112,7 @@ func (f *folder) cells(tx *store.Tx, run uint32, add func(index.Cell)) error {
 
 // metricCells adds what is known of a run's metrics.
 func (f *folder) metricCells(run uint32, add func(index.Cell)) error {
-	sums, err := f.db.store.Summaries(f.ctx, run)
+	sums, err := f.s.Summaries(f.ctx, run)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,17 @@ func (f *folder) metric(name string) (ord uint32, err error) {
 	if ord, ok := f.metrics[name]; ok {
 		return ord, nil
 	}
-	err = f.db.store.Update(f.ctx, Appended, func(tx *store.Tx) error {
+	err = f.s.View(f.ctx, func(tx *store.Tx) error {
+		ord, _, err = tx.Ord(store.KindSeries, name)
+		return err
+	})
+	if err == nil && ord != 0 {
+		f.metrics[name] = ord
+	}
+	if err != nil || ord != 0 || f.s.ReadOnly() {
+		return ord, err
+	}
+	err = f.s.Update(f.ctx, Appended, func(tx *store.Tx) error {
 		ord, err = tx.Intern(store.KindSeries, name)
 		return err
 	})
@@ -196,7 +206,7 @@ func total(finite float64, posInf, negInf int64) float64 {
 // folder brings changed runs into the index.
 type folder struct {
 	ctx     context.Context
-	db      *DB
+	s       *store.Store
 	metrics map[string]uint32
 }
 
@@ -211,7 +221,7 @@ const (
 // fold brings runs that changed into the index when there are at least so many:
 // ended ones or, with all, whatever is not being logged just now.
 func (db *DB) fold(ctx context.Context, atLeast int, all bool) error {
-	f := &folder{ctx: ctx, db: db, metrics: map[string]uint32{}}
+	f := &folder{ctx: ctx, s: db.store, metrics: map[string]uint32{}}
 	last, err := db.lastRun(ctx)
 	if err != nil {
 		return err
@@ -258,7 +268,7 @@ func (db *DB) Reindex(ctx context.Context, progress func(done, of int)) error {
 	if err := db.holds(); err != nil {
 		return err
 	}
-	f := &folder{ctx: ctx, db: db, metrics: map[string]uint32{}}
+	f := &folder{ctx: ctx, s: db.store, metrics: map[string]uint32{}}
 	last, err := db.lastRun(ctx)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ type VerifyOptions struct {
 }
 
 // Verify reads everything in the database: every row, every run with all that
-// belongs to it, every metric block. It calls report for each piece of damage
+// belongs to it, every metric block, and the run index beside the records. It calls report for each piece of damage
 // and goes on; its error is for what keeps it from going on.
 func (db *DB) Verify(ctx context.Context, opt *VerifyOptions, report func(Problem)) (VerifyReport, error) {
 	s, done, err := db.reader()
@@ -51,6 +51,9 @@ func (db *DB) Verify(ctx context.Context, opt *VerifyOptions, report func(Proble
 		r.Experiments++
 	}
 	if err := verifyRuns(ctx, s, &r, problem); err != nil {
+		return r, err
+	}
+	if err := db.verifyIndex(ctx, s, problem); err != nil {
 		return r, err
 	}
 	if opt != nil && opt.Artifacts && db.artifacts != nil {
@@ -126,4 +129,31 @@ func (db *DB) Stats(ctx context.Context) (store.Stats, error) {
 	}
 	defer done()
 	return s.Stats(ctx)
+}
+
+// verifyIndex compares the run index with the records. What it finds is not
+// searched in any more, and made anew by the next fold.
+func (db *DB) verifyIndex(ctx context.Context, s *store.Store, problem func(string, error)) error {
+	var found []error
+	// A run that someone logs to meanwhile may have changed between the two
+	// reads. Damage is there when one looks again.
+	for try := 0; try < 3 && (try == 0 || len(found) > 0); try++ {
+		found = nil
+		err := s.View(ctx, func(tx *store.Tx) error {
+			last, err := tx.LastOrd(kindRun)
+			if err != nil {
+				return nil // verifyRuns has said so
+			}
+			f := &folder{ctx: ctx, s: s, metrics: map[string]uint32{}}
+			return db.runs.Verify(ctx, tx, last, f.cells, func(err error) { found = append(found, err) })
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, err := range found {
+		db.runs.Distrust(err)
+		problem("run index", err)
+	}
+	return nil
 }
