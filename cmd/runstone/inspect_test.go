@@ -157,7 +157,7 @@ func TestInspectBesideHolder(t *testing.T) {
 	code, out, errs = call(t, "inspect", "journal", number, "-d", dir)
 	require.Zero(t, code, errs)
 	require.Regexp(t, `(?m) points +\d+  run \d+ group \d+: 1 point of 1 series, step 19$`, out)
-	require.Regexp(t, `(?m)  tags 1 deleted$`, out)
+	require.Regexp(t, `(?m)  tags 1 deleted, index: runs that changed 1$`, out)
 
 	code, out, errs = call(t, "inspect", "block", "aaaa1111", "loss", "-d", dir)
 	require.Zero(t, code, errs)

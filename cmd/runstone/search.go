@@ -131,11 +131,8 @@ type finding struct {
 	total   int
 	next    string
 	partial string // why this is not all
-	explain explanation
+	explain *runstone.Explain
 }
-
-// explanation says how a search was answered, in words and as JSON.
-type explanation interface{ String() string }
 
 // runRef is the id of a run, which people see the first digits of.
 type runRef string
@@ -195,12 +192,12 @@ func (f *finding) cells() [][]any {
 
 func (f *finding) json(explain bool) any {
 	answer := struct {
-		Total   int         `json:"total"`
-		Next    string      `json:"next,omitempty"`
-		Partial bool        `json:"partial,omitempty"`
-		Columns []string    `json:"columns,omitempty"`
-		Items   []any       `json:"items"`
-		Explain explanation `json:"explain,omitempty"`
+		Total   int               `json:"total"`
+		Next    string            `json:"next,omitempty"`
+		Partial bool              `json:"partial,omitempty"`
+		Columns []string          `json:"columns,omitempty"`
+		Items   []any             `json:"items"`
+		Explain *runstone.Explain `json:"explain,omitempty"`
 	}{Total: f.total, Next: f.next, Partial: f.partial != "", Items: f.objects}
 	if explain {
 		answer.Explain = f.explain

@@ -50,7 +50,7 @@ func (k *searchKind[T]) find(ctx context.Context, db *runstone.DB, text string, 
 	} else if err != nil {
 		return nil, err
 	}
-	f.total, f.next, f.explain = page.Total, page.Next, explained{page.Explain, text}
+	f.total, f.next, f.explain = page.Total, page.Next, page.Explain
 	if own {
 		f.columns, f.rows = page.Columns, page.Table
 		if len(q.GroupBy) > 0 {
@@ -132,17 +132,4 @@ func namedTerms(text string, x tree.Expr) (terms []string) {
 		return false
 	})
 	return terms
-}
-
-// explained quotes the query.
-type explained struct {
-	*runstone.Explain
-	query string
-}
-
-func (e explained) String() string {
-	if e.Explain == nil {
-		return ""
-	}
-	return e.Explain.String()
 }
