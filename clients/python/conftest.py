@@ -6,6 +6,7 @@ the interpreter that MLFLOW_REAL_PYTHON names (default: this one), so that the
 same assertions can be proved against MLflow itself.
 """
 
+import importlib.metadata
 import os
 import pathlib
 import signal
@@ -23,6 +24,11 @@ START_SECONDS = 120
 
 # MLflow's server starts a dozen processes for jobs of its own unless it is told not to.
 ENVIRONMENT = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+# A differential test needs both servers of one version: the filters of MLflow 2.22 lack
+# IS NULL and lists, take a NaN for 0, and its client has no logged models.
+if int(importlib.metadata.version("mlflow").split(".")[0]) < 3:
+    collect_ignore = ["test_search_differential.py"]
 
 # A client that meets an unexpected 5xx answer must fail the test, not retry for minutes.
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"

@@ -4,6 +4,7 @@ If one of these tables fails, either the difference is gone, and its line on tha
 goes with it, or there is a new one.
 """
 
+from mlflow.entities import ViewType
 from search_cases import ATTRIBUTE_OF, FOUR, case
 from search_world import BASE, MODELS
 
@@ -12,20 +13,19 @@ REFUSED, CRASH = "INVALID_PARAMETER_VALUE", "INTERNAL_ERROR"
 
 # (why, case, what Runstone answers, what MLflow answers): names of rows, or an error code.
 DIFFERENT = [
-    ("a filter of nothing but AND", case("runs", "AND", experiments=("beta",)), REFUSED, ["b7", "b6", "b5", "b4", "b2", "b1", "b0"]),
+    ("a filter of nothing but AND", case("runs", "AND", experiments=("beta",)), REFUSED, ["b4", "b5", "b6", "b7", "b0", "b1", "b2"]),
     ("an empty key", case("runs", "params. = 'x'"), REFUSED, []),
     ("an empty key", case("experiments", "tags. = 'x'"), REFUSED, []),
     ("an empty key", case("models", "tags. = 'x'"), REFUSED, []),
     ("an empty key", case("versions", "tags. = 'x'"), REFUSED, []),
     ("a key that goes on behind its quotes", case("runs", "params.`a`.b = 'x'"), REFUSED, []),
-    ("a blank beside the dot", case("runs", "params .p = 'adam'"), REFUSED, []),
     ("a key with brackets", case("runs", "params.a[0] = 'x'"), REFUSED, []),
     ("a Python escape in a list", case("runs", "dataset.digest IN ('333\\x33')"), [], ["a50", "a44", "a32", "a26", "a20", "a14", "a08", "a02"]),
     ("strings side by side in a list", case("runs", "dataset.digest IN ('33' '33')"), REFUSED, ["a50", "a44", "a32", "a26", "a20", "a14", "a08", "a02"]),
-    ("infinity is infinite", case("runs", f"metrics.m = {DOUBLE}"), [], ["a02", "a33"]),
+    ("infinity is infinite", case("runs", f"metrics.m = {DOUBLE}"), [], ["a33", "a02"]),
     ("infinity is infinite", case("runs", f"metrics.m > {DOUBLE}"), ["a33", "a02"], []),
     ("infinity is infinite", case("runs", "metrics.m = -1e999"), ["a34", "a03"], []),
-    ("ILIKE knows É", case("runs", "params.p ILIKE 'ÉTÉ'"), ["a13", "a12"], ["a13"]),
+    ("ILIKE knows É", case("runs", "params.p ILIKE 'ÉTÉ'", view=ViewType.ALL), ["a12", "a13"], ["a13"]),
     ("an experiment id is a string", case("experiments", "experiment_id = '00'"), [], ["Default"]),
     ("double quotes in logged models", case("logged", 'name = "two"'), ["two of alpha"], []),
     ("bare words in logged models", case("logged", "tags.t = x"), REFUSED, ["one of alpha"]),

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 from conftest import Server
@@ -65,7 +65,7 @@ class Both:
         return tuple(answer.result() for answer in asked)
 
     def send(self, case, size):
-        """Asks both servers; the tests that will run ask for all their cases at once, in the background."""
+        """Asks both servers in the background."""
         self.asked[case, size] = [self.pool.submit(search, self.worlds[name], case, size) for name in ("ours", "theirs")]
         return self.asked[case, size]
 
@@ -77,6 +77,8 @@ def both(request, tmp_path_factory):
         params = getattr(item, "callspec", None) and item.callspec.params
         if item.module is request.module and params and "case" in params:
             running.send(params["case"], params.get("size", 1000))
+    # pytest changes the environment between tests, which requests reads: no test may begin before.
+    wait([answer for pair in running.asked.values() for answer in pair])
     yield running
     running.kill()
 
