@@ -42,7 +42,7 @@ func TestReplay(t *testing.T) {
 			f, err := os.Open("testdata/" + name + ".jsonl")
 			require.NoError(t, err)
 			defer f.Close()
-			p := &replay{b: newBench(t, nil), ids: map[string]string{}}
+			p := &replay{b: newBench(t, nil), ids: map[string]string{}, tokens: map[string]string{}}
 			lines := bufio.NewScanner(f)
 			lines.Buffer(nil, 1<<20)
 			n := 0
@@ -62,6 +62,8 @@ func TestReplay(t *testing.T) {
 type replay struct {
 	b   *bench
 	ids map[string]string
+	// tokens are ours by those in the recordings.
+	tokens map[string]string
 }
 
 var (
@@ -70,6 +72,9 @@ var (
 )
 
 func (p *replay) fill(s string) string {
+	for theirs, ours := range p.tokens {
+		s = strings.ReplaceAll(s, theirs, ours)
+	}
 	return placeholder.ReplaceAllStringFunc(s, func(name string) string {
 		if id, ok := p.ids[name]; ok {
 			return id
@@ -130,6 +135,12 @@ func (p *replay) differ(want, got any, at string) string {
 			return fmt.Sprintf("%s: want %v, got %v", at, want, got)
 		}
 		for k := range w {
+			// A page token is the server's own affair, and a later request
+			// sends back the one that it got.
+			if token, ok := g[k].(string); ok && k == "next_page_token" && token != "" && w[k] != "" {
+				p.tokens[w[k].(string)] = token
+				continue
+			}
 			if d := p.differ(w[k], g[k], at+"."+k); d != "" {
 				return d
 			}
