@@ -80,15 +80,16 @@ const maxText = 60
 
 // String is for people: a table and a few lines below it.
 func (e *Explain) String() string {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	var b, table strings.Builder
 	if len(e.Parts) > 0 {
-		fmt.Fprint(w, "filter\tby\trows in\trows out\tbatches\tskipped\tpassed\n")
+		table.WriteString("filter\tby\trows in\trows out\tbatches\tskipped\tpassed\n")
 	}
 	for _, p := range e.Parts {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\n", short(p.Text), p.How, p.In, p.Out, p.Batches, p.Skipped, p.Passed)
+		fmt.Fprintf(&table, "%s\t%s\t%d\t%d\t%d\t%d\t%d\n", short(p.Text), p.How, p.In, p.Out, p.Batches, p.Skipped, p.Passed)
 	}
-	_ = w.Flush() // a strings.Builder takes everything
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	_, _ = w.Write([]byte(table.String())) // a strings.Builder takes everything
+	_ = w.Flush()
 	for _, k := range e.Kin {
 		fmt.Fprintf(&b, "%s: true inside for %d rows, joined by %d ids\n", short(k.Text), k.Rows, k.IDs)
 	}

@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/runstonedb/runstone/query/tree"
@@ -59,7 +60,10 @@ func (d *draw) rows() []testRow {
 		}
 		r.gone = d.n(8) == 0
 	}
-	return rows
+	if d.n(4) > 0 {
+		return rows
+	}
+	return slices.Repeat(rows, 5) // more than a word of them
 }
 
 func (d *draw) source(rows []testRow) *testSource {
