@@ -197,7 +197,18 @@ func (p *parser) compare(left operand, opTok token) (operand, *ParseError) {
 		}
 		return operand{}, e
 	}
+	round(c.L, c.R)
+	round(c.R, c.L)
 	return about(&both, c), nil
+}
+
+// round makes an integer that no float64 is the nearest one where x has values of
+// 64-bit floating point, as MLflow does.
+func round(x, literal tree.Expr) {
+	l, ok := literal.(*tree.Literal)
+	if ok && x.Type() == tree.Number && l.Kind == tree.Int && (l.Float >= 1<<63 || int64(l.Float) != l.Int) {
+		l.Kind = tree.Number
+	}
 }
 
 func isField(x tree.Expr) bool {
@@ -381,6 +392,8 @@ func (p *parser) between(left operand, op token, not bool) (operand, *ParseError
 	if both, err = p.pair(&both, &hi, false); err != nil {
 		return operand{}, err
 	}
+	round(n, lo.x)
+	round(n, hi.x)
 	if x.X, x.Lo, x.Hi = n, lo.x, hi.x; !both.fields && isLiteral(n) && isLiteral(lo.x) && isLiteral(hi.x) {
 		return operand{}, p.notIdentifier(&first)
 	}

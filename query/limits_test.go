@@ -99,3 +99,27 @@ func TestCaret(t *testing.T) {
 	require.NotContains(t, err.Error(), "\n")
 	require.NotContains(t, err.Error(), "\x1b")
 }
+
+// TestMetricsAreFloats: an integer is compared with a metric as the float64 next
+// to it, and with an integer as it is.
+func TestMetricsAreFloats(t *testing.T) {
+	for text, want := range map[string]tree.Type{
+		"metrics.m = 9007199254740993":                tree.Number,
+		"metrics.m IN (9007199254740993)":             tree.Number,
+		"metrics.m BETWEEN 9007199254740993 AND 1e20": tree.Number,
+		"metrics.m = 9223372036854775807":             tree.Number,
+		"metrics.m = 9007199254740992":                tree.Int,
+		"start_time = 9007199254740993":               tree.Int,
+	} {
+		q, err := query.Parse(tree.Runs, text)
+		require.NoError(t, err)
+		var got *tree.Literal
+		tree.Walk(q.Filter, func(x tree.Expr) bool {
+			if l, ok := x.(*tree.Literal); ok && got == nil {
+				got = l
+			}
+			return true
+		})
+		require.Equal(t, want, got.Kind, text)
+	}
+}

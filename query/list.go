@@ -71,6 +71,9 @@ func (p *parser) endList(left operand, x *tree.In, s tree.Span) (operand, *Parse
 	switch {
 	case numbers == len(x.Values) && canBe:
 		x.X = n
+		for _, v := range x.Values {
+			round(n, v)
+		}
 	case x.X.Type() != tree.String:
 		return operand{}, p.errorAt(s.Pos, s.End, p.wrongValue(x.X, p.spanText(s), false))
 	case numbers > 0:
