@@ -60,6 +60,12 @@ func newFlat(rows int) *flatSource {
 			b.columns[ref] = c
 			b.zones[ref] = index.Zone{Rows: b.n, Max: 1}
 		}
+		start := &index.Column{Type: index.Ints, Ints: make([]int64, b.n)}
+		for i := range b.n {
+			start.Ints[i] = int64(first + i)
+		}
+		b.columns[Ref{Key: "start_time"}] = start
+		b.zones[Ref{Key: "start_time"}] = index.Zone{Rows: b.n, Min: float64(first), Max: float64(first + b.n - 1)}
 		lr := &index.Column{Type: index.Strings, Dict: rates, Codes: make([]uint32, b.n)}
 		name := &index.Column{Type: index.Strings, Dict: names, Codes: make([]uint32, b.n)}
 		for i := range b.n {
@@ -83,6 +89,7 @@ func BenchmarkRun(b *testing.B) {
 	}{
 		{"filter order limit", &tree.Query{Filter: good, OrderBy: byLoss, Limit: 100}, false},
 		{"order limit", &tree.Query{OrderBy: byLoss, Limit: 100}, false},
+		{"newest first", &tree.Query{OrderBy: []tree.Sort{{X: attr("start_time"), Desc: true}}, Limit: 100}, false},
 		{"deep page", &tree.Query{OrderBy: byLoss, Limit: 100}, true},
 		{"like", &tree.Query{Filter: &tree.Match{X: attr("run_name"), Pattern: "%ab_sep%"}, Limit: 100, OrderBy: byLoss}, false},
 		{"arithmetic", &tree.Query{Filter: cmp2(tree.Gt, &tree.Arithmetic{Op: '-', L: metric("auc"), R: metric("loss")}, num(0.9)), Limit: 100, OrderBy: byLoss}, false},

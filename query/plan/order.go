@@ -190,17 +190,18 @@ func (t *top) before(columns []*index.Column, i int, row uint32, than []Value, o
 	return row < other
 }
 
-func (t *top) add(columns []*index.Column, i int, row uint32) {
+// add tells if the row is one of the first.
+func (t *top) add(columns []*index.Column, i int, row uint32) bool {
 	if t.full() {
 		last, values := t.worst()
 		if !t.before(columns, i, row, values, last) {
-			return
+			return false
 		}
 		at := t.heap[0]
 		t.rows[at] = row
 		t.fill(t.of(at), columns, i)
 		t.down(0)
-		return
+		return true
 	}
 	t.rows = append(t.rows, row)
 	at := len(t.values)
@@ -216,6 +217,7 @@ func (t *top) add(columns []*index.Column, i int, row uint32) {
 			t.down(j)
 		}
 	}
+	return true
 }
 
 // fill copies the keys of a row; a string may not hold the memory of its batch.

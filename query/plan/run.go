@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/bits"
 	"slices"
 	"sort"
 	"time"
@@ -343,15 +344,54 @@ func (r *exec) rank(t *top, from *cursor, sel index.Bits, columns []*index.Colum
 			return nil
 		}
 	}
-	b := r.batch
-	sel.Each(func(i int) {
-		row := b.Row(i)
-		if from != nil && (row == from.row || t.before(columns, i, row, from.keys, from.row)) {
-			return
-		}
-		t.add(columns, i, row)
-	})
+	r.offer(t, from, sel, columns)
 	return nil
+}
+
+// offer adds rows one by one, from the end that has the earlier ones in the order.
+// Whenever a page of them was added, those that it beats are taken out.
+func (r *exec) offer(t *top, from *cursor, sel index.Bits, columns []*index.Column) {
+	b, added := r.batch, 0
+	back := false
+	if first, last := ends(sel); len(t.keys) > 0 {
+		back = t.keys[0].compare(rowValue(columns[0], last), rowValue(columns[0], first)) < 0
+	}
+	for at := range sel {
+		k := at
+		if back {
+			k = len(sel) - 1 - at
+		}
+		for w := sel[k]; w != 0; {
+			j := bits.TrailingZeros64(w)
+			if back {
+				j = bits.Len64(w) - 1
+			}
+			w &^= 1 << j
+			i := k<<6 + j
+			row := b.Row(i)
+			if from != nil && (row == from.row || t.before(columns, i, row, from.keys, from.row)) || !t.add(columns, i, row) {
+				continue
+			}
+			if added++; added >= t.limit && t.full() && len(t.keys) > 0 {
+				_, values := t.worst()
+				t.keys[0].cut(r, columns[0], sel, values[0], false)
+				w &= sel[k]
+				added = 0
+			}
+		}
+	}
+}
+
+// ends are the first and the last row of a set that has one.
+func ends(sel index.Bits) (first, last int) {
+	first, last = 0, len(sel)-1
+	for sel[first] == 0 {
+		first++
+	}
+	for sel[last] == 0 {
+		last--
+	}
+	return first<<6 + bits.TrailingZeros64(sel[first]), last<<6 + bits.Len64(sel[last]) - 1
 }
 
 // cells goes over the batches that have hits again, for the values of SELECT;
