@@ -101,17 +101,3 @@ func orderItems(q *tree.Query) []tree.Expr {
 	}
 	return out
 }
-
-// Lead tells by which stored column the rows are ordered first, so that a source
-// may give the batches first in which the first rows are: with a limit, the others
-// are then not read.
-func (p *Plan) Lead() (ref Ref, desc, ok bool) {
-	if p.group != nil || len(p.order) == 0 {
-		return ref, false, false
-	}
-	s, ok := p.order[0].x.(*stored)
-	if !ok {
-		return ref, false, false
-	}
-	return s.ref, p.order[0].desc, true
-}

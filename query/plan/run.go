@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"errors"
+	"iter"
 	"math"
 	"math/bits"
 	"slices"
@@ -129,15 +130,31 @@ func isPartial(err error) bool {
 // scan calls fn for each batch until a limit is reached, which is a
 // *[PartialError].
 func (r *exec) scan(src Source, fn func(b Batch) error) error {
-	err := r.pass(src, fn)
+	return r.limited(r.pass(src.Batches(r.ctx), fn))
+}
+
+// scanPage does so for a page: the batches may be given in another order.
+func (r *exec) scanPage(src Source, limit int, fn func(b Batch) error) error {
+	batches := src.Batches(r.ctx)
+	if l, ok := src.(Leading); ok && limit > 0 && len(r.plan.order) > 0 {
+		k := &r.plan.order[0]
+		if s, ok := k.x.(*stored); ok && !k.nullsFirst && (s.kind == tree.Number || s.kind == tree.Int) {
+			batches = l.Leading(r.ctx, s.ref, k.desc)
+		}
+	}
+	return r.limited(r.pass(batches, fn))
+}
+
+// limited makes a *[PartialError] of the end of time.
+func (r *exec) limited(err error) error {
 	if errors.Is(err, errTime) || errors.Is(err, context.DeadlineExceeded) && errors.Is(context.Cause(r.ctx), errTime) {
 		return r.partial("time")
 	}
 	return err
 }
 
-func (r *exec) pass(src Source, fn func(b Batch) error) error {
-	for b, err := range src.Batches(r.ctx) {
+func (r *exec) pass(batches iter.Seq2[Batch, error], fn func(b Batch) error) error {
+	for b, err := range batches {
 		if err != nil {
 			return err
 		}
@@ -265,7 +282,7 @@ func (r *exec) rows(src Source, res *Result) error {
 	t := newTop(p.order, keep, &r.kept)
 	total := 0
 	columns := make([]*index.Column, len(p.order))
-	err := r.scan(src, func(b Batch) error {
+	err := r.scanPage(src, keep, func(b Batch) error {
 		skip := r.beyond(t, from)
 		if skip && !r.opt.Total {
 			r.seen.Beaten++

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"testing"
 	"time"
@@ -111,11 +112,36 @@ func TestPageReadsLittle(t *testing.T) {
 	res = run(t, q, src, &Options{Cursor: res.Next, Explain: true})
 	require.Equal(t, []int{44, 43, 42, 41, 40}, rowsOf(res.Hits))
 	require.LessOrEqual(t, src.reads, 6)
-	p, err := New(q, testNow)
-	require.NoError(t, err)
-	ref, desc, ok := p.Lead()
-	require.Equal(t, Ref{Entity: tree.Metric, Key: "n"}, ref)
-	require.True(t, desc && ok)
+	// A source may know which batches to give first.
+	lead := &leadingSource{testSource: testSource{rows: counted(100), size: 10, zones: true}}
+	res = run(t, q, lead, nil)
+	require.Equal(t, []int{99, 98, 97, 96, 95}, rowsOf(res.Hits))
+	require.Equal(t, 3, lead.reads)
+	require.Equal(t, []string{"n true"}, lead.asks)
+	for _, other := range []string{"ORDER BY metrics.n DESC", "ORDER BY params.p LIMIT 5", "ORDER BY metrics.n * 2 LIMIT 5", "LIMIT 5"} {
+		run(t, parse(t, other), lead, nil)
+	}
+	require.Len(t, lead.asks, 1)
+}
+
+// leadingSource gives the last batch first when it is asked.
+type leadingSource struct {
+	testSource
+	asks []string
+}
+
+func (s *leadingSource) Leading(ctx context.Context, ref Ref, desc bool) iter.Seq2[Batch, error] {
+	s.asks = append(s.asks, fmt.Sprint(ref.Key, " ", desc))
+	back := s.testSource
+	back.backs = desc
+	return func(yield func(Batch, error) bool) {
+		for b, err := range back.Batches(ctx) {
+			b.(*testBatch).s = &s.testSource
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
 }
 
 // TestPagesStay: rows that are added do not shift the pages behind them.

@@ -15,6 +15,15 @@ type Source interface {
 	Batches(ctx context.Context) iter.Seq2[Batch, error]
 }
 
+// Leading is a Source that can give its batches in an order of its choice: those
+// first that may have the first rows by a stored column, as their zones tell. A
+// page then takes few of them and is done with the others unread. It is asked for
+// the rows of a page ordered by a number, and gives the same as Batches.
+type Leading interface {
+	Source
+	Leading(ctx context.Context, ref Ref, desc bool) iter.Seq2[Batch, error]
+}
+
 // Batch is some rows as columns. One goroutine uses it, until the next batch.
 type Batch interface {
 	// Len is the number of rows, those included that are not there.
