@@ -1,8 +1,10 @@
 package runstone
 
 import (
+	"cmp"
 	"context"
 	"iter"
+	"math"
 	"slices"
 
 	"github.com/runstonedb/runstone/index"
@@ -35,10 +37,33 @@ type runSource struct {
 const liveBatch = 1024
 
 // Batches implements [plan.Source].
-func (r *runSource) Batches(ctx context.Context) iter.Seq2[plan.Batch, error] {
+func (r *runSource) Batches(context.Context) iter.Seq2[plan.Batch, error] {
+	return r.batches(r.snap.Segments())
+}
+
+// Leading implements [plan.Leading].
+func (r *runSource) Leading(_ context.Context, ref plan.Ref, desc bool) iter.Seq2[plan.Batch, error] {
+	segs := slices.Clone(r.snap.Segments())
+	best := make(map[uint32]float64, len(segs))
+	for _, seg := range segs {
+		z, ok := (&segmentBatch{runSource: r, seg: seg}).Zone(ref)
+		switch {
+		case !ok || z.Rows == z.NaN:
+			best[seg.First] = math.Inf(1)
+		case desc:
+			best[seg.First] = -z.Max
+		default:
+			best[seg.First] = z.Min
+		}
+	}
+	slices.SortStableFunc(segs, func(a, b index.Segment) int { return cmp.Compare(best[a.First], best[b.First]) })
+	return r.batches(segs)
+}
+
+func (r *runSource) batches(segs []index.Segment) iter.Seq2[plan.Batch, error] {
 	return func(yield func(plan.Batch, error) bool) {
-		r.stats.Segments += int64(len(r.snap.Segments()))
-		for _, seg := range r.snap.Segments() {
+		r.stats.Segments += int64(len(segs))
+		for _, seg := range segs {
 			b := &segmentBatch{runSource: r, seg: seg}
 			rows, err := b.present()
 			if err != nil {
