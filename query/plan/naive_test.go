@@ -266,7 +266,7 @@ func (n *naive) first(q *tree.Query, s *tree.Sort, row int) Value {
 	return list[0]
 }
 
-// rowsOf are the rows of a query without groups, in order.
+// find returns the rows of a query without groups, in order.
 func (n *naive) find(q *tree.Query) []int {
 	out := []int{}
 	for i := range n.rows {
