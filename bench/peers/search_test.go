@@ -166,7 +166,7 @@ func TestBothFindTheSameRuns(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, all[1500:1510], ids)
 		_, err = b.cursor(ctx, &q, w.Runs+1)
-		require.ErrorContains(t, err, "there are not 2001 runs")
+		require.ErrorContains(t, err, "there are not more than 2001 runs")
 	})
 }
 
@@ -183,6 +183,19 @@ func TestRunsAreLoadedOnceForAllTables(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, first, b.loaded)
 	require.NoError(t, b.Close())
+}
+
+func TestSQLiteThatTakesTooLongIsGivenUp(t *testing.T) {
+	b, err := openBoth(ctx, t.TempDir(), spec{}, load.Runs{Runs: 1000})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, b.Close()) }()
+	q := passingSweep()[5].q
+	late, err := b.late(ctx, b.sql, &q, time.Nanosecond)
+	require.NoError(t, err)
+	require.True(t, late)
+	late, err = b.late(ctx, b.sql, &q, time.Hour)
+	require.NoError(t, err)
+	require.False(t, late)
 }
 
 func TestDifferentAnswersAreAnError(t *testing.T) {
@@ -225,6 +238,8 @@ func TestPlot(t *testing.T) {
 	}
 	text := drawPanels(searchPanels(lines))
 	require.Equal(t, 2, bytes.Count(text, []byte("<g ")), "panels without points are left out")
+	lines[0].outcome.Search.Answers[1].SQLite = 0 // given up
+	require.Equal(t, 11, bytes.Count(drawPanels(searchPanels(lines)), []byte("<circle ")))
 	require.Equal(t, 12, bytes.Count(text, []byte("<circle ")))
 	for _, want := range []string{"prefers-color-scheme: dark", ">1k<", ">1 s<", ">0.01 ms<", "Runstone, just opened", "runs in the database"} {
 		require.Contains(t, string(text), want)

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/runstonedb/runstone"
@@ -149,20 +148,13 @@ func treeSize(path string) (n int64, err error) {
 // page asks Runstone for the ids of a page: the first for after "", and the one
 // behind it for the cursor that a page gives.
 func (b *both) page(ctx context.Context, q *question, after string) (ids []string, next string, err error) {
-	offset := q.offset
-	if after != "" {
-		if offset, err = strconv.Atoi(after); err != nil {
-			return nil, "", err
-		}
+	p, err := b.db.SearchRunIDs(ctx, q.filter(), &runstone.SearchOptions{
+		Experiments: b.Experiments, OrderBy: q.orderBy(), Limit: q.limit, Offset: q.offset, After: after,
+	})
+	if err != nil {
+		return nil, "", err
 	}
-	opt := &runstone.SearchOptions{Experiments: b.Experiments, OrderBy: q.orderBy(), Limit: q.limit, Offset: offset}
-	for r, err := range b.db.Search(ctx, q.filter(), opt) {
-		if err != nil {
-			return nil, "", err
-		}
-		ids = append(ids, r.ID)
-	}
-	return ids, strconv.Itoa(offset + len(ids)), nil
+	return p.Items, p.Next, nil
 }
 
 // whole asks Runstone for runs with all that belongs to them.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -18,8 +19,9 @@ type curvesAsked struct {
 	Answers      []curveAnswer
 }
 
-// curveAnswer is one of them. Blocks, Decoded and Bytes are sums over the
-// curves: blocks there are, blocks read to their points, bytes read.
+// curveAnswer is one of them. Blocks, Decoded and Bytes are what EXPLAIN says:
+// blocks that were looked at, blocks read to their points, bytes of columns and
+// points read.
 type curveAnswer struct {
 	Name                   string
 	Found                  int
@@ -70,28 +72,27 @@ func measureEver(ctx context.Context, dir string, s spec, shape load.Shape) (x *
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	// A window whose ends are inside blocks, late enough for the loss to be flat.
-	all, window := runstone.AllPoints(), runstone.AllPoints().Steps(int64(shape.Steps)*7/10+1, int64(shape.Steps)*9/10+1)
+	all := runstone.AllPoints()
+	from, to := int64(shape.Steps)*7/10+1, int64(shape.Steps)*9/10+1
+	over := fmt.Sprintf(" OVER STEPS %d..%d", from, to)
 	for _, q := range []struct {
-		name    string
-		in      runstone.PointRange
-		passing float64 // share of the curves
-		always  bool
+		name, text string // the condition
+		in         runstone.PointRange
+		over       string
+		share      float64 // of the curves are below what it compares with
 	}{
-		{"ever", all, 0.1, false},
-		{"ever, in a fifth", window, 0.1, false},
-		{"always, in a fifth", window, 0.9, true},
+		{"ever", "EVER(metrics.`train/loss` > %v)", all, "", 0.9},
+		{"ever, in a fifth", "EVER(metrics.`train/loss` > %v)", all.Steps(from, to), over, 0.9},
+		{"always, in a fifth", "ALWAYS(metrics.`train/loss` <= %v)", all.Steps(from, to), over, 0.1},
 	} {
-		limit, err := quantileOfMax(ctx, db, curves, q.in, 1-q.passing)
+		limit, err := quantileOfMax(ctx, db, curves, q.in, q.share)
 		if err != nil {
 			return nil, err
 		}
-		var found []runstone.Answer
+		text, opt := fmt.Sprintf(q.text, limit)+q.over, &runstone.SearchOptions{}
+		var found *runstone.Page[string]
 		ask := func() (err error) {
-			if q.always { // all below what the greatest of so many curves are
-				found, err = db.Always(ctx, curves, q.in, runstone.LessEqual, limit)
-			} else {
-				found, err = db.Ever(ctx, curves, q.in, runstone.Greater, limit)
-			}
+			found, err = db.SearchRunIDs(ctx, text, opt)
 			return err
 		}
 		a := curveAnswer{Name: q.name}
@@ -111,13 +112,13 @@ func measureEver(ctx context.Context, dir string, s spec, shape load.Shape) (x *
 		if a.Warm, a.Median, _, err = repeated(10, 50, s.writing/3, ask); err != nil {
 			return nil, err
 		}
-		for _, f := range found {
-			if f.Holds {
-				a.Found++
-			}
-			a.Blocks += int64(f.Cost.Blocks)
-			a.Decoded += int64(f.Cost.Decoded)
-			a.Bytes += f.Cost.Bytes
+		opt.Explain = true
+		if err := ask(); err != nil {
+			return nil, err
+		}
+		a.Found = len(found.Items)
+		if cost := found.Explain.Stats; cost != nil {
+			a.Blocks, a.Decoded, a.Bytes = cost.Blocks, cost.Decoded, cost.Bytes
 		}
 		x.Answers = append(x.Answers, a)
 	}

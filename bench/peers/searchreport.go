@@ -10,7 +10,7 @@ func (r *report) pairHead() {
 	r.printf("Runstone and SQLite with MLflow's tables and statements, the same runs, in one process; all answers are compared.\n")
 	r.printf("cold: the first search after opening, best of %d (the system keeps the files in memory); warm, median: of later ones,\n", colds)
 	r.printf("10 or more. sqlite, median: of up to 10 with its cache of 2 MB as in MLflow; 1 GB: best with such a cache. All in ms.\n")
-	r.printf("Last: SQLite's best over Runstone's cold and warm.\n\n")
+	r.printf("A dash: SQLite took longer than ten times -writing, or there is no such figure. Last: SQLite's best over Runstone's cold and warm.\n\n")
 }
 
 func searchHead(r *report, _ spec) {
@@ -66,9 +66,9 @@ func short(d time.Duration) string {
 }
 
 func everHead(r *report, _ spec) {
-	r.printf("Each question is put to the curves of all runs at once. ever: some value is above x, always: none is above another x;\n")
+	r.printf("Each is a search of all runs: EVER(metrics.`train/loss` > x) [OVER STEPS a..b]. ever: some value is above x, always: none is above another x;\n")
 	r.printf("a tenth of the curves pass. In a fifth: of the steps, from and to the inside of blocks. blocks, decoded, read: of all curves,\n")
-	r.printf("blocks that there are, blocks decoded to their points, bytes. cold: the first after opening; ms.\n\n")
+	r.printf("blocks that were looked at, blocks decoded to their points, bytes. cold: the first after opening; ms.\n\n")
 }
 
 func everRow(r *report, l line) {

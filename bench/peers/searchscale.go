@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/runstonedb/runstone/bench/load"
 )
@@ -86,8 +87,10 @@ func searchPanels(lines []line) (panels []panel) {
 				if a.Sweep != sweep.name {
 					continue
 				}
-				for i, d := range []float64{ms(a.SQLite), ms(a.Cold), ms(a.Warm)} {
-					curves[i].x, curves[i].y = append(curves[i].x, a.X), append(curves[i].y, d)
+				for i, d := range []time.Duration{a.SQLite, a.Cold, a.Warm} {
+					if d > 0 {
+						curves[i].x, curves[i].y = append(curves[i].x, a.X), append(curves[i].y, float64(d)/1e6)
+					}
 				}
 			}
 		}
