@@ -1,9 +1,7 @@
 package index
 
 import (
-	"cmp"
 	"context"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -39,19 +37,4 @@ func TestRunsOfExperiment(t *testing.T) {
 		}
 		return nil
 	}))
-}
-
-func TestTop(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	for _, n := range []int{0, 1, 7, 100, 1000} {
-		all := make([]int, 500)
-		top := NewTop(n, cmp.Compare[int])
-		for i := range all {
-			all[i] = rng.IntN(200)
-			top.Add(all[i])
-		}
-		slices.Sort(all)
-		got := top.Sorted()
-		require.Equal(t, all[:min(n, len(all))], append([]int{}, got...))
-	}
 }

@@ -96,6 +96,9 @@ func (s *Store) update(fn func(*Tx) error, d Durability) (w *journal.Writer, end
 	s.layers.Lock()
 	s.active = tx.layers[0]
 	s.layers.Unlock()
+	for _, n := range tx.names {
+		s.names.add(n.kind, n.ord, n.text)
+	}
 	for _, a := range tx.points {
 		a.g.add(a.c)
 	}

@@ -41,6 +41,7 @@ func (tx *Tx) Intern(k Kind, text string) (uint32, error) {
 	if err := tx.Save(nameKey(k, text), 1, nameRow{ord}); err != nil {
 		return 0, err
 	}
+	tx.met(k, ord, text)
 	return ord, tx.Save(textKey(k, ord), 1, textRow{text})
 }
 
@@ -64,10 +65,25 @@ func (tx *Tx) Ord(k Kind, text string) (uint32, bool, error) {
 	if back.Text != text {
 		return 0, false, fmt.Errorf("name %d of kind %d is %q, not %q: %w", row.Ord, k, back.Text, text, ErrCorrupt)
 	}
-	if !tx.writes {
-		tx.s.names.add(k, row.Ord, text)
-	}
+	tx.met(k, row.Ord, text)
 	return row.Ord, true, nil
+}
+
+// met remembers a name that is sure to be committed: now, or when the transaction
+// is, which may have made it.
+func (tx *Tx) met(k Kind, ord uint32, text string) {
+	if tx.writes {
+		tx.names = append(tx.names, name{k, ord, text})
+		return
+	}
+	tx.s.names.add(k, ord, text)
+}
+
+// name is an entry of a dictionary.
+type name struct {
+	kind Kind
+	ord  uint32
+	text string
 }
 
 // Text returns the text of an ordinal that some row refers to. A missing one
@@ -80,9 +96,7 @@ func (tx *Tx) Text(k Kind, ord uint32) (string, error) {
 	if err := tx.Load(textKey(k, ord), 1, &row); err != nil {
 		return "", fmt.Errorf("name %d of kind %d: %w", ord, k, notMissing(err))
 	}
-	if !tx.writes {
-		tx.s.names.add(k, ord, row.Text)
-	}
+	tx.met(k, ord, row.Text)
 	return row.Text, nil
 }
 

@@ -28,6 +28,7 @@ type Tx struct {
 	writes bool
 	frame  []byte     // journal frame of the row changes
 	points []addition // points that the transaction adds
+	names  []name     // for the cache, once the transaction is committed
 }
 
 // Load reads the row at key into dst, a pointer to a struct that [Tx.Save]
@@ -208,9 +209,9 @@ type addition struct {
 
 // savepoint returns a function that undoes what follows.
 func (tx *Tx) savepoint() func() {
-	rows, frame, points := tx.layers[0].Copy(), len(tx.frame), len(tx.points)
+	rows, frame, points, names := tx.layers[0].Copy(), len(tx.frame), len(tx.points), len(tx.names)
 	return func() {
-		tx.layers[0], tx.frame, tx.points = rows, tx.frame[:frame], tx.points[:points]
+		tx.layers[0], tx.frame, tx.points, tx.names = rows, tx.frame[:frame], tx.points[:points], tx.names[:names]
 	}
 }
 
