@@ -71,6 +71,9 @@ type Page[T any] struct {
 	// Next goes on behind this page, see SearchOptions.After; "" is the end.
 	Next    string
 	Explain *Explain
+	// Hints say what may be wrong with a query that found nothing: names that
+	// no run has, and which they may have been meant for.
+	Hints []string
 }
 
 // Search iterates over the runs that match a query, see docs/QUERY.md; "" matches
@@ -157,6 +160,11 @@ func searchRuns[T any](ctx context.Context, db *DB, text string, opt *SearchOpti
 		p, perr = newPage[T](found, func(run uint32) (string, error) { return tx.Text(kindRun, run) })
 		if perr != nil {
 			return perr
+		}
+		if len(found.Hits) == 0 && q.GroupBy == nil {
+			if p.Hints, perr = unknownNames(tx, q); perr != nil {
+				return perr
+			}
 		}
 		l := &runLoader{ctx: ctx, s: s, tx: tx}
 		for _, hit := range found.Hits {
@@ -325,4 +333,39 @@ func (db *DB) runSource(ctx context.Context, s *store.Store, tx *store.Tx, opt *
 		}
 	}
 	return r, nil
+}
+
+// maxKnownNames bounds the names that a misspelt one is compared with.
+const maxKnownNames = 10_000
+
+// unknownNames says which metrics, params and tags of a filter no run ever had.
+func unknownNames(tx *store.Tx, q *tree.Query) (hints []string, err error) {
+	if q.Filter == nil {
+		return nil, nil
+	}
+	kinds := map[tree.Entity]store.Kind{tree.Metric: store.KindSeries, tree.Param: kindParam, tree.Tag: kindTag}
+	seen := map[string]bool{}
+	tree.Walk(q.Filter, func(x tree.Expr) bool {
+		f, ok := x.(*tree.Field)
+		if !ok || kinds[f.Entity] == 0 || err != nil {
+			return err == nil
+		}
+		kind, text := kinds[f.Entity], tree.Text(f)
+		var known bool
+		if _, known, err = tx.Ord(kind, f.Key); err != nil || known || seen[text] {
+			return false
+		}
+		seen[text] = true
+		var names []string
+		if names, err = tx.Names(kind, maxKnownNames); err != nil {
+			return false
+		}
+		hint := "no run has " + text
+		if s := query.Suggest(f.Key, names); s != "" {
+			hint += " (" + s + ")"
+		}
+		hints = append(hints, hint)
+		return false
+	})
+	return hints, err
 }

@@ -130,3 +130,23 @@ func notMissing(err error) error {
 	}
 	return err
 }
+
+// Names returns the texts of a dictionary that have the lowest ordinals, at most n.
+func (tx *Tx) Names(k Kind, n int) ([]string, error) {
+	last, err := tx.LastOrd(k)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, min(n, int(last)))
+	for ord := uint32(1); ord <= last && len(names) < n; ord++ {
+		text, err := tx.Text(k, ord)
+		if err != nil {
+			return nil, err
+		}
+		if k == KindSeries {
+			text = parseSeriesName(text).Metric
+		}
+		names = append(names, text)
+	}
+	return names, nil
+}

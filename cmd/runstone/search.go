@@ -132,6 +132,7 @@ type finding struct {
 	next    string
 	partial string // why this is not all
 	explain *runstone.Explain
+	hints   []string // why there may be nothing
 }
 
 // runRef is the id of a run, which people see the first digits of.
@@ -167,6 +168,9 @@ func (a *app) showFound(f *finding, fl *searchFlags, next func() string) error {
 	if fl.explain && f.explain != nil {
 		fmt.Fprintf(a.stdout, "\n%s\n", strings.TrimSuffix(f.explain.String(), "\n"))
 	}
+	for _, hint := range f.hints {
+		a.note("%s", hint)
+	}
 	if f.next != "" {
 		a.note("%s of %s; the next: %s", grouped(int64(len(f.rows))), plural(int64(f.total), f.noun), next())
 	} else {
@@ -197,8 +201,9 @@ func (f *finding) json(explain bool) any {
 		Partial bool              `json:"partial,omitempty"`
 		Columns []string          `json:"columns,omitempty"`
 		Items   []any             `json:"items"`
+		Hints   []string          `json:"hints,omitempty"`
 		Explain *runstone.Explain `json:"explain,omitempty"`
-	}{Total: f.total, Next: f.next, Partial: f.partial != "", Items: f.objects}
+	}{Total: f.total, Next: f.next, Partial: f.partial != "", Items: f.objects, Hints: f.hints}
 	if explain {
 		answer.Explain = f.explain
 	}

@@ -50,7 +50,7 @@ func (k *searchKind[T]) find(ctx context.Context, db *runstone.DB, text string, 
 	} else if err != nil {
 		return nil, err
 	}
-	f.total, f.next, f.explain = page.Total, page.Next, page.Explain
+	f.total, f.next, f.explain, f.hints = page.Total, page.Next, page.Explain, page.Hints
 	if own {
 		f.columns, f.rows = page.Columns, page.Table
 		if len(q.GroupBy) > 0 {
