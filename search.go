@@ -106,16 +106,18 @@ func (db *DB) Search(ctx context.Context, text string, opt *SearchOptions) iter.
 				return err
 			}
 			l := &runLoader{ctx: ctx, s: s, tx: tx}
-			for _, hit := range found.Hits {
-				data, err := l.load(hit.Row)
-				if errors.Is(err, ErrNotFound) { // purged meanwhile
-					continue
+			few := firstLoaded
+			for hits := found.Hits; len(hits) > 0; few = min(2*few, mostLoaded) {
+				n := min(few, len(hits))
+				data, lerr := l.loadAll(rowsOf(hits[:n]))
+				if lerr != nil {
+					return lerr
 				}
-				if err != nil {
-					return err
-				}
-				if stopped = !yield(data, nil); stopped {
-					return nil
+				hits = hits[n:]
+				for _, d := range data {
+					if stopped = !yield(d, nil); stopped {
+						return nil
+					}
 				}
 			}
 			return err
@@ -126,19 +128,33 @@ func (db *DB) Search(ctx context.Context, text string, opt *SearchOptions) iter.
 	}
 }
 
+// Runs are loaded some at a time, first a few in case nobody wants more.
+const (
+	firstLoaded = 16
+	mostLoaded  = 512
+)
+
+func rowsOf(hits []plan.Hit) []uint32 {
+	rows := make([]uint32, len(hits))
+	for i := range hits {
+		rows[i] = hits[i].Row
+	}
+	return rows
+}
+
 // SearchRuns returns a page of the runs that match a query, or its table. With a
 // [PartialError] the page holds what was found till then.
 func (db *DB) SearchRuns(ctx context.Context, text string, opt *SearchOptions) (*Page[*RunData], error) {
-	return searchRuns(ctx, db, text, opt, (*runLoader).load)
+	return searchRuns(ctx, db, text, opt, (*runLoader).loadAll)
 }
 
 // SearchRunIDs is SearchRuns for who needs the ids only, which are read much
 // faster than runs.
 func (db *DB) SearchRunIDs(ctx context.Context, text string, opt *SearchOptions) (*Page[string], error) {
-	return searchRuns(ctx, db, text, opt, func(l *runLoader, run uint32) (string, error) { return l.tx.Text(kindRun, run) })
+	return searchRuns(ctx, db, text, opt, (*runLoader).loadIDs)
 }
 
-func searchRuns[T any](ctx context.Context, db *DB, text string, opt *SearchOptions, load func(*runLoader, uint32) (T, error)) (p *Page[T], err error) {
+func searchRuns[T any](ctx context.Context, db *DB, text string, opt *SearchOptions, load func(*runLoader, []uint32) ([]T, error)) (p *Page[T], err error) {
 	if opt == nil {
 		opt = &SearchOptions{}
 	}
@@ -167,16 +183,11 @@ func searchRuns[T any](ctx context.Context, db *DB, text string, opt *SearchOpti
 			}
 		}
 		l := &runLoader{ctx: ctx, s: s, tx: tx}
-		for _, hit := range found.Hits {
-			item, lerr := load(l, hit.Row)
-			if errors.Is(lerr, ErrNotFound) { // purged meanwhile
-				continue
-			}
-			if lerr != nil {
-				return lerr
-			}
-			p.Items = append(p.Items, item)
+		items, lerr := load(l, rowsOf(found.Hits))
+		if lerr != nil {
+			return lerr
 		}
+		p.Items = append(p.Items, items...)
 		return err
 	})
 	return p, err

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -25,6 +26,12 @@ func (n SeriesName) text() string {
 		return n.Metric
 	}
 	return strings.Join([]string{n.Metric, n.Model, n.Dataset, n.DatasetDigest}, "\x00")
+}
+
+// Compare puts names in order: by metric, then that of the metric alone first.
+func (n *SeriesName) Compare(o *SeriesName) int {
+	return cmp.Or(strings.Compare(n.Metric, o.Metric), strings.Compare(n.Model, o.Model),
+		strings.Compare(n.Dataset, o.Dataset), strings.Compare(n.DatasetDigest, o.DatasetDigest))
 }
 
 func parseSeriesName(text string) SeriesName {

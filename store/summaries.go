@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -24,9 +23,7 @@ func (s *Store) Summaries(ctx context.Context, run uint32) ([]NamedSummary, erro
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(out, func(a, b NamedSummary) int {
-		return cmp.Or(cmp.Compare(a.Metric, b.Metric), cmp.Compare(a.text(), b.text()))
-	})
+	slices.SortFunc(out, func(a, b NamedSummary) int { return a.Compare(&b.SeriesName) })
 	return out, nil
 }
 

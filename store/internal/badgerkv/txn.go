@@ -14,7 +14,11 @@ import (
 
 // View runs fn on a snapshot.
 func (d *DB) View(fn func(kv.Reader) error) error {
-	return translate(d.b.View(func(t *badger.Txn) error { return fn(&txn{t: t}) }))
+	return translate(d.b.View(func(t *badger.Txn) error {
+		x := &txn{t: t}
+		defer x.closeCursors()
+		return fn(x)
+	}))
 }
 
 // Update runs fn in a transaction and commits it. Rows that fn scanned count
@@ -45,6 +49,7 @@ type txn struct {
 	writes              bool
 	rows, bytes         int64
 	mostRows, mostBytes int64
+	cursors             []*cursor // of a snapshot, one for each table scanned
 }
 
 func (d *DB) txn(t *badger.Txn) *txn {
@@ -73,6 +78,11 @@ func (x *txn) Scan(lo, hi []byte, reverse bool, yield func(key, value []byte) bo
 	if hi != nil && bytes.Compare(lo, hi) >= 0 {
 		return nil
 	}
+	if !x.writes && !reverse && len(lo) > 0 && hi != nil && lo[0] == hi[0] {
+		if c := x.cursor(lo[0]); c != nil {
+			return c.scan(lo, hi, yield)
+		}
+	}
 	// A panic of yield passes on; one of Badger's means damaged bytes.
 	yielding := false
 	defer func() {
@@ -80,13 +90,7 @@ func (x *txn) Scan(lo, hi []byte, reverse bool, yield func(key, value []byte) bo
 			catch(&err)
 		}
 	}()
-	it := x.t.NewIterator(badger.IteratorOptions{
-		Reverse: reverse,
-		Prefix:  commonPrefix(lo, hi), // leaves out tables that hold none of the range
-		// Values lie beside their keys. Prefetching would start a goroutine
-		// for each row only to copy it once more.
-		PrefetchValues: false,
-	})
+	it := x.iterator(commonPrefix(lo, hi), reverse)
 	defer it.Close()
 	start := lo
 	if reverse {
@@ -126,6 +130,17 @@ func (x *txn) Scan(lo, hi []byte, reverse bool, yield func(key, value []byte) bo
 		}
 	}
 	return nil
+}
+
+// iterator leaves out tables that hold no keys with the prefix.
+func (x *txn) iterator(prefix []byte, reverse bool) *badger.Iterator {
+	return x.t.NewIterator(badger.IteratorOptions{
+		Reverse: reverse,
+		Prefix:  prefix,
+		// Values lie beside their keys. Prefetching would start a goroutine
+		// for each row only to copy it once more.
+		PrefetchValues: false,
+	})
 }
 
 func (x *txn) Set(key, value []byte) error {
