@@ -178,7 +178,7 @@ func (c *campaign) text(m *mutator, now *atomic.Pointer[executing]) {
 				c.ran.Add(1)
 			}
 		}
-		if took > time.Millisecond || m.r.IntN(20_000) == 0 {
+		if took > time.Millisecond || len(text) > 2000 || m.r.IntN(20_000) == 0 {
 			c.measure(d, text, took, run)
 		}
 	}
@@ -186,12 +186,6 @@ func (c *campaign) text(m *mutator, now *atomic.Pointer[executing]) {
 
 // measure looks closer at an execution that took long, or any.
 func (c *campaign) measure(d tree.Domain, text string, took time.Duration, run bool) {
-	c.mu.Lock()
-	known := took <= c.slowest && took < campaignSlow && len(text) < 4096
-	c.mu.Unlock()
-	if known && len(text) > 256 {
-		return
-	}
 	c.alone.Lock()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

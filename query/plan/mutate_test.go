@@ -39,11 +39,16 @@ func (m *mutator) text() string {
 	if len(m.buf) > 2000 && !m.chance(50) {
 		m.buf = m.buf[:m.r.IntN(500)]
 	}
-	for range m.r.IntN(5) {
-		m.mutate()
+	if m.chance(2) {
+		for range m.r.IntN(5) {
+			m.mutate()
+		}
 	}
-	if m.chance(5000) {
+	switch m.r.IntN(10_000) {
+	case 0:
 		m.blow()
+	case 1:
+		m.long()
 	}
 	return string(m.buf)
 }
@@ -104,6 +109,46 @@ func (m *mutator) blow() {
 	}
 }
 
+// long is a query of very many parts, most of them taken.
+func (m *mutator) long() {
+	m.buf = m.buf[:0]
+	most := (query.MaxFilter - 1000) >> m.r.IntN(4)
+	switch m.r.IntN(5) {
+	case 0: // all different
+		for i := 0; len(m.buf) < most; i++ {
+			m.put(choose(m, "EVER(", "NEVER("), "metrics.k", strconv.Itoa(i), " > 1) OVER LAST ", strconv.Itoa(i+1), " STEPS OR ")
+		}
+		m.put("status = 'x'")
+	case 1:
+		m.put("params.k IN (")
+		for len(m.buf) < most {
+			m.text1()
+			m.put(",")
+		}
+		m.put("'')")
+	case 2:
+		deep := m.r.IntN(query.MaxDepth)
+		for range deep {
+			m.put(choose(m, "NOT (", "(", "ANY child(", "metrics.a > 1 OR ("))
+		}
+		m.condition(3)
+		m.put(strings.Repeat(")", deep))
+	case 3:
+		m.put("GROUP BY params.k SELECT ")
+		for i := range query.MaxItems {
+			m.put("mean(metrics.k", strconv.Itoa(i), " + metrics.a) + max(", choose(m, "at(metrics.a, 1)", "min(metrics.b) OVER LAST 2 STEPS"), ") AS n", strconv.Itoa(i), ", ")
+		}
+		m.buf = m.buf[:len(m.buf)-2]
+		m.put(" HAVING n1 > n2 AND n3 + n4 * n5 < n6 ORDER BY n7, n8 DESC, n9 / n10 LIMIT 2")
+	default:
+		for len(m.buf) < most {
+			m.condition(1)
+			m.put(choose(m, " OR ", " AND "))
+		}
+		m.put("run_id = 'a'")
+	}
+}
+
 func (m *mutator) put(parts ...string) {
 	for _, p := range parts {
 		m.buf = append(m.buf, p...)
@@ -116,12 +161,18 @@ func (m *mutator) maybe(parts ...string) {
 	}
 }
 
-func (m *mutator) field() {
-	if m.chance(8) {
-		m.put("parent.")
-	}
-	m.put(choose(m, "metrics.a", "metrics.b", "metrics.`x y`", "metrics.a{context='x'}", "params.k", "params.lr", "tags.t", "status", "run_id",
-		"start_time", "duration", "parent_id", "dataset.name", "model.version", "name", "creation_time", "version_number", "model_id", "digest"))
+// number and word are fields; those of tags, names and times are of most domains.
+func (m *mutator) number() {
+	m.put(choose(m, "metrics.a", "metrics.b", "metrics.`x y`", "metrics.a{context='x'}", "params.lr", "tags.n", "start_time", "duration", "creation_time",
+		"creation_timestamp", "version_number", "model.version", "metrics.a", "params.k", "tags.t"))
+}
+
+func (m *mutator) word() {
+	m.put(choose(m, "params.k", "tags.t", "status", "run_id", "name", "experiment_id", "model_id", "dataset.name", "digest", "tags.`a b`", "source_type"))
+}
+
+func (m *mutator) text1() {
+	m.put(choose(m, "'a'", "\"it's\"", "''", "x'5c27'", "'it\\'s'", "'C:\\'", "'日本'", "'d'"))
 }
 
 func (m *mutator) metric() {
@@ -140,26 +191,26 @@ func (m *mutator) literal() {
 	case 3:
 		m.put(choose(m, "0", "1", "-1", "0.5", "1e5", "now()", "ago('7d')", "date('2026-03-01')", "9223372036854775807"))
 	default:
-		m.put(choose(m, "'a'", "\"it's\"", "''", "x'5c27'", "'it\\'s'", "'C:\\'", "'日本'"))
+		m.put(choose(m, "1.5", "10", "-3", ".5"))
 	}
 }
 
 func (m *mutator) value(depth int) {
 	switch k := m.r.IntN(10); {
-	case k < 3 || depth <= 0:
-		m.field()
-	case k == 3:
-		m.literal()
+	case k < 4 || depth <= 0:
+		m.number()
 	case k == 4:
+		m.literal()
+	case k == 5:
 		m.put(choose(m, tree.SeriesFnNames[:13]...), "(")
 		m.metric()
 		m.put(")")
 		m.window()
-	case k == 5:
+	case k == 6:
 		m.put(choose(m, "abs(", "sqrt(", "exp(", "log(", "floor(", "-(", "("))
 		m.value(depth - 1)
 		m.put(")")
-	case k == 6:
+	case k == 7:
 		m.put("at(")
 		m.metric()
 		m.put(", ")
@@ -181,11 +232,27 @@ func (m *mutator) window() {
 }
 
 func (m *mutator) condition(depth int) {
-	k := m.r.IntN(16)
+	if m.chance(20) {
+		m.put("parent.")
+	}
+	k := m.r.IntN(18)
 	if depth <= 0 {
 		k = m.r.IntN(10)
 	}
 	switch k {
+	case 0, 1, 15:
+		m.word()
+		m.put(choose(m, " = ", " != ", " IS DISTINCT FROM "))
+		m.text1()
+	case 2:
+		m.word()
+		m.put(choose(m, " IN (", " NOT IN ("))
+		for range m.r.IntN(3) {
+			m.text1()
+			m.put(", ")
+		}
+		m.text1()
+		m.put(")")
 	default:
 		m.value(depth)
 		m.put(choose(m, " = ", " != ", " < ", " <= ", " > ", " >= ", " IS DISTINCT FROM ", " IS NOT DISTINCT FROM "))
@@ -195,11 +262,11 @@ func (m *mutator) condition(depth int) {
 		m.put(choose(m, "=", "<", " != "))
 		m.value(depth)
 	case 4:
-		m.field()
+		m.word()
 		m.put(choose(m, " LIKE ", " NOT LIKE ", " ILIKE ", " ~ ", " ~* ", " !~ "))
 		m.put(choose(m, "'a%'", "'%_a%b_%'", "'%'", "'^a|b$'", "'(a*)*b'", "'[^x]{1,50}y'", "'\\pL+'", "'_'", "'x{500}'"))
 	case 5:
-		m.value(0)
+		m.number()
 		m.put(choose(m, " IN (", " NOT IN ("))
 		for range m.r.IntN(4) {
 			m.literal()
@@ -273,7 +340,11 @@ func (m *mutator) query() {
 }
 
 func (m *mutator) order() {
-	m.value(2)
+	if m.chance(2) {
+		m.word()
+	} else {
+		m.value(2)
+	}
 	m.maybe(choose(m, " ASC", " DESC"))
 	m.maybe(choose(m, " NULLS FIRST", " NULLS LAST"))
 }
