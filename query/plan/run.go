@@ -30,8 +30,12 @@ type Options struct {
 	Stats *Stats
 }
 
-// MaxGroups is how many groups there may be unless [Options] say otherwise.
-const MaxGroups = 1 << 20
+// MaxGroups is how many groups there may be, and MaxKept how many bytes they may
+// take, unless [Options] say otherwise.
+const (
+	MaxGroups = 1 << 20
+	MaxKept   = 512 << 20
+)
 
 // Result is the answer to a query.
 type Result struct {
@@ -152,6 +156,9 @@ func (r *exec) pass(src Source, fn func(b Batch) error) error {
 		if err := fn(b); err != nil {
 			return err
 		}
+		if r.late != nil {
+			return r.late
+		}
 	}
 	return nil
 }
@@ -171,6 +178,8 @@ func (r *exec) check() error {
 		if bytes > limit {
 			return r.partial("bytes")
 		}
+	} else if r.plan.group != nil && r.kept > MaxKept {
+		return r.partial("bytes")
 	}
 	return nil
 }
@@ -214,6 +223,9 @@ func (r *exec) all() index.Bits {
 func (r *exec) filter() (index.Bits, error) {
 	sel := r.all()
 	for i, p := range r.plan.parts {
+		if !r.spend(1000) {
+			return nil, r.late
+		}
 		v := p.zone(r.batch)
 		if r.zones[i] = v; v == nothing {
 			r.parts[i].skipped++
@@ -235,7 +247,7 @@ func (r *exec) filter() (index.Bits, error) {
 			c.in += sel.Count()
 		}
 		c.batches++
-		if err := p.keep(r, sel); err != nil {
+		if err := r.keep(p.node, sel); err != nil {
 			return nil, err
 		}
 		if r.opt.Explain {
@@ -324,7 +336,7 @@ func (r *exec) beyond(t *top, from *cursor) bool {
 func (r *exec) rank(t *top, from *cursor, sel index.Bits, columns []*index.Column) error {
 	for k := range t.keys {
 		key := &t.keys[k]
-		c, err := key.x.eval(r, sel)
+		c, err := r.eval(key.x, sel)
 		if err != nil {
 			return err
 		}
@@ -345,6 +357,9 @@ func (r *exec) rank(t *top, from *cursor, sel index.Bits, columns []*index.Colum
 	}
 	b := r.batch
 	sel.Each(func(i int) {
+		if !r.spend(100) {
+			return
+		}
 		row := b.Row(i)
 		if from != nil && (row == from.row || t.before(columns, i, row, from.keys, from.row)) {
 			return
@@ -384,7 +399,7 @@ func (r *exec) cells(src Source, hits []Hit, items []expr) (*Table, error) {
 			if x == nil {
 				continue
 			}
-			c, err := x.eval(r, sel)
+			c, err := r.eval(x, sel)
 			if err != nil {
 				return err
 			}
