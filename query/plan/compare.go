@@ -267,11 +267,11 @@ func (x *pair) cost() cost         { return max(x.l.cost(), x.r.cost()) }
 func (x *pair) zone(Batch) verdict { return some }
 
 func (x *pair) keep(r *exec, sel index.Bits) error {
-	a, err := x.l.eval(r, sel)
+	a, err := r.eval(x.l, sel)
 	if err != nil {
 		return err
 	}
-	b, err := x.r.eval(r, sel)
+	b, err := r.eval(x.r, sel)
 	if err != nil {
 		return err
 	}
@@ -286,7 +286,10 @@ func (x *pair) keep(r *exec, sel index.Bits) error {
 	}
 	keepIf(sel, func(i int) bool {
 		return anyValue(a, i, x.lef, func(v Value) bool {
-			return anyValue(b, i, x.ref, func(w Value) bool { return compares(x.op, v, w) })
+			if !r.spend(20) {
+				return true
+			}
+			return anyValue(b, i, x.ref, func(w Value) bool { return !r.spend(20) || compares(x.op, v, w) })
 		})
 	})
 	return nil
@@ -392,7 +395,7 @@ func (x *between) keep(r *exec, sel index.Bits) error {
 	var c [3]*index.Column
 	for i, e := range []expr{x.x, x.lo, x.hi} {
 		var err error
-		if c[i], err = e.eval(r, sel); err != nil {
+		if c[i], err = r.eval(e, sel); err != nil {
 			return err
 		}
 	}
@@ -400,6 +403,9 @@ func (x *between) keep(r *exec, sel index.Bits) error {
 		return anyValue(c[0], i, "", func(v Value) bool {
 			return anyValue(c[1], i, "", func(lo Value) bool {
 				return anyValue(c[2], i, "", func(hi Value) bool {
+					if !r.spend(20) {
+						return true
+					}
 					a, ok := compareValues(lo, v)
 					b, also := compareValues(v, hi)
 					return ok && also && (a <= 0 && b <= 0) != x.not

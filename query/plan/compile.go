@@ -14,8 +14,8 @@ import (
 type compiler struct {
 	now    int64 // Unix ms
 	items  []tree.Item
-	refs   []Ref
-	series []string // fingerprints
+	refs   map[Ref]int    // slots
+	series map[string]int // slots by fingerprint
 	dicts  int
 	kin    []*kin
 	depth  int // of relations around
@@ -26,14 +26,14 @@ type compiler struct {
 }
 
 func newCompiler(q *tree.Query, now time.Time) *compiler {
-	return &compiler{now: now.UnixMilli(), items: q.Select}
+	return &compiler{now: now.UnixMilli(), items: q.Select, refs: map[Ref]int{}, series: map[string]int{}}
 }
 
 func (c *compiler) stored(ref Ref, kind tree.Type) *stored {
-	slot := slices.Index(c.refs, ref)
-	if slot < 0 {
+	slot, ok := c.refs[ref]
+	if !ok {
 		slot = len(c.refs)
-		c.refs = append(c.refs, ref)
+		c.refs[ref] = slot
 	}
 	return &stored{slot: slot, ref: ref, kind: kind}
 }
@@ -51,10 +51,10 @@ func (c *compiler) field(f *tree.Field, fn tree.SeriesFn, one bool) expr {
 
 func (c *compiler) points(s *tree.Series) expr {
 	print := fingerprint(s)
-	slot := slices.Index(c.series, print)
-	if slot < 0 {
+	slot, ok := c.series[print]
+	if !ok {
 		slot = len(c.series)
-		c.series = append(c.series, print)
+		c.series[print] = slot
 	}
 	return &series{slot: slot, fn: s}
 }
@@ -130,7 +130,7 @@ func (c *compiler) function(x *tree.Series) expr {
 			return c.field(x.Field, x.Fn, false)
 		}
 		if x.Fn == tree.Delta {
-			return &arithmetic{'-', c.field(x.Field, tree.Last, false), c.field(x.Field, tree.First, false)}
+			return newArithmetic('-', c.field(x.Field, tree.Last, false), c.field(x.Field, tree.First, false))
 		}
 	}
 	return c.points(x)
@@ -151,7 +151,7 @@ func join(op byte, l, r expr) expr {
 	a, ok := l.(*constant)
 	b, also := r.(*constant)
 	if !ok || !also {
-		return &arithmetic{op, l, r}
+		return newArithmetic(op, l, r)
 	}
 	v, ok := a.value.number()
 	w, also := b.value.number()
@@ -200,7 +200,7 @@ func (c *compiler) node(x tree.Expr) (node, error) {
 	case *tree.Between:
 		return c.between(x)
 	case *tree.Match:
-		test, err := matcher(x)
+		test, work, err := matcher(x)
 		if err != nil {
 			return nil, err
 		}
@@ -208,7 +208,7 @@ func (c *compiler) node(x tree.Expr) (node, error) {
 			fits := test
 			test = func(s string) bool { return !fits(s) }
 		}
-		return c.strings(x.X, test, costPattern)
+		return c.strings(x.X, test, costPattern, work)
 	case *tree.Is:
 		k, err := c.expr(x.X, false)
 		if v, ok := k.(*constant); ok && err == nil {
@@ -252,7 +252,7 @@ func (c *compiler) nodes(list []tree.Expr) ([]node, error) {
 	return out, nil
 }
 
-func (c *compiler) strings(x tree.Expr, test func(string) bool, price cost) (node, error) {
+func (c *compiler) strings(x tree.Expr, test func(string) bool, price cost, work int) (node, error) {
 	k, err := c.expr(x, false)
 	if err != nil {
 		return nil, err
@@ -260,12 +260,14 @@ func (c *compiler) strings(x tree.Expr, test func(string) bool, price cost) (nod
 	if v, ok := k.(*constant); ok {
 		return fixed(v.value.kind == String && test(v.value.str)), nil
 	}
-	return c.test(k, test, price), nil
+	t := c.test(k, test, price)
+	t.work = work
+	return t, nil
 }
 
 func (c *compiler) test(x expr, test func(string) bool, price cost) *stringIs {
 	c.dicts++
-	return &stringIs{slot: c.dicts - 1, x: x, test: test, price: price}
+	return &stringIs{slot: c.dicts - 1, x: x, test: test, price: price, work: 1}
 }
 
 func isConstant(v Value, x *tree.Is) bool {
@@ -352,7 +354,7 @@ func (c *compiler) in(x *tree.In) (node, error) {
 	for _, l := range x.Values {
 		set[l.Str] = true
 	}
-	return c.strings(x.X, func(s string) bool { return set[s] != x.Not }, costStrings)
+	return c.strings(x.X, func(s string) bool { return set[s] != x.Not }, costStrings, 1)
 }
 
 func (c *compiler) between(x *tree.Between) (node, error) {

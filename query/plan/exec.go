@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -30,6 +31,54 @@ type exec struct {
 	dicts   []verdicts // by slot, kept over batches
 	kin     []kinSets  // by slot, of the whole run
 	kept    int64      // bytes that the search holds
+
+	fuel int   // work until the limits are looked at again
+	late error // the limit that ended the search in the middle of a batch
+}
+
+// fullTank is how much work is done between two looks at the limits: a unit is
+// about a nanosecond, and a look takes less than a hundred.
+const fullTank = 1 << 17
+
+// spend takes n units of work. It is false once a limit is reached: what the batch
+// gives then is worth nothing, and late says why.
+func (r *exec) spend(n int) bool {
+	if r.late != nil {
+		return false
+	}
+	if r.fuel -= n; r.fuel > 0 {
+		return true
+	}
+	r.fuel = fullTank
+	r.late = r.check()
+	return r.late == nil
+}
+
+// eval evaluates an expression, unless a limit is reached.
+func (r *exec) eval(x expr, sel index.Bits) (*index.Column, error) {
+	if !r.spend(r.n) {
+		return nil, r.late
+	}
+	c, err := x.eval(r, sel)
+	if err == nil {
+		err = r.late
+	}
+	return c, err
+}
+
+// keep evaluates a condition, unless a limit is reached. What it lends of the
+// arena is free again behind it.
+func (r *exec) keep(x node, sel index.Bits) error {
+	if !r.spend(r.n) {
+		return r.late
+	}
+	m := r.arena.mark()
+	err := x.keep(r, sel)
+	r.arena.rewind(m)
+	if err == nil {
+		err = r.late
+	}
+	return err
 }
 
 type computed struct {
@@ -69,12 +118,16 @@ func (v *verdicts) decide(code int, test func(string) bool) {
 	}
 }
 
-// keep keeps in sel the values whose strings pass the test.
-func (v *verdicts) keep(sel index.Bits, c *index.Column, test func(string) bool) {
+// keep keeps in sel the values whose strings pass the test, which takes so much
+// work for each byte.
+func (v *verdicts) keep(r *exec, sel index.Bits, c *index.Column, test func(string) bool, work int) {
 	v.of(c.Dict)
 	if v.left > 0 && sel.Count() >= v.left {
-		for code := range v.dict {
+		for code, s := range v.dict {
 			if !v.known.Has(code) {
+				if !r.spend(len(s) * work) {
+					return
+				}
 				v.decide(code, test)
 			}
 		}
@@ -86,6 +139,9 @@ func (v *verdicts) keep(sel index.Bits, c *index.Column, test func(string) bool)
 	keepIf(sel, func(j int) bool {
 		code := int(c.Codes[j])
 		if !v.known.Has(code) {
+			if !r.spend(len(v.dict[code]) * work) {
+				return false
+			}
 			v.decide(code, test)
 		}
 		return v.ok.Has(code)
@@ -118,13 +174,101 @@ func (r *exec) points(slot int, fn *tree.Series, sel index.Bits) (*index.Column,
 	if s.rows != nil && subset(sel, s.rows) {
 		return s.column, nil
 	}
-	rows := r.arena.copy(sel)
-	c, err := r.batch.Series(r.ctx, fn, sel)
+	rows := slices.Clone(sel) // it outlives what the arena lends
+	c, err := r.seriesOf(fn, sel)
 	if err != nil {
 		return nil, err
 	}
 	*s = computed{c, rows}
 	return c, nil
+}
+
+// pointRows is how many rows are asked for their points before the limit of bytes
+// is looked at.
+const pointRows = 256
+
+// seriesOf computes a function of points a few rows at a time if bytes are
+// limited, else all at once.
+func (r *exec) seriesOf(fn *tree.Series, sel index.Bits) (*index.Column, error) {
+	if r.opt.Bytes <= 0 || sel.Count() <= pointRows {
+		return r.batch.Series(r.ctx, fn, sel)
+	}
+	out := &index.Column{Has: index.NewBits(r.n)}
+	err := r.few(sel, func(part index.Bits) error {
+		c, err := r.batch.Series(r.ctx, fn, part)
+		if err != nil || c == nil {
+			return err
+		}
+		if out.Type = c.Type; c.Type == index.Ints {
+			out.Ints = slices.Grow(out.Ints, r.n-len(out.Ints))[:r.n]
+		} else {
+			out.Floats = slices.Grow(out.Floats, r.n-len(out.Floats))[:r.n]
+		}
+		part.Each(func(i int) {
+			j, end := spanOf(c, i)
+			if j == end {
+				return
+			}
+			out.Has.Set(i)
+			if c.Type == index.Ints {
+				out.Ints[i] = c.Ints[j]
+			} else {
+				out.Floats[i] = c.Floats[j]
+			}
+		})
+		return nil
+	})
+	if out.Ints == nil && out.Floats == nil {
+		return nil, err
+	}
+	return out, err
+}
+
+// pointsOf keeps in sel the rows for which a condition on points holds.
+func (r *exec) pointsOf(q *tree.Quantified, sel index.Bits) error {
+	if r.opt.Bytes <= 0 || sel.Count() <= pointRows {
+		return r.batch.Points(r.ctx, q, sel)
+	}
+	rows := slices.Clone(sel)
+	clear(sel)
+	return r.few(rows, func(part index.Bits) error {
+		err := r.batch.Points(r.ctx, q, part)
+		sel.Or(part)
+		return err
+	})
+}
+
+// few calls fn for a few rows of sel after the other, as long as no limit is
+// reached.
+func (r *exec) few(sel index.Bits, fn func(part index.Bits) error) error {
+	part := index.NewBits(len(sel) * 64)
+	n := 0
+	ask := func() error {
+		if n == 0 {
+			return nil
+		}
+		err := fn(part)
+		if err == nil {
+			err = r.check()
+		}
+		clear(part)
+		n = 0
+		return err
+	}
+	var err error
+	sel.Each(func(i int) {
+		if err != nil {
+			return
+		}
+		part.Set(i)
+		if n++; n == pointRows {
+			err = ask()
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return ask()
 }
 
 func subset(a, b index.Bits) bool {
@@ -189,6 +333,25 @@ func lend[T any](slab *[]T, n int) []T {
 	}
 	*slab = s[:len(s)+n]
 	return s[len(s) : len(s)+n : len(s)+n]
+}
+
+// mark is how much of an arena is lent.
+type mark struct{ words, floats, ints [2]int }
+
+func marked[T any](s []T) [2]int { return [2]int{len(s), cap(s)} }
+
+func (a *arena) mark() mark { return mark{marked(a.words), marked(a.floats), marked(a.ints)} }
+
+// rewind takes back what was lent behind a mark.
+func (a *arena) rewind(m mark) {
+	a.words, a.floats, a.ints = rewound(a.words, m.words), rewound(a.floats, m.floats), rewound(a.ints, m.ints)
+}
+
+func rewound[T any](s []T, m [2]int) []T {
+	if cap(s) != m[1] { // a larger slab: all of it was lent behind the mark
+		return s[:0]
+	}
+	return s[:m[0]]
 }
 
 func (a *arena) bits(n int) index.Bits {

@@ -147,16 +147,34 @@ type function struct {
 func (x *function) cost() cost { return max(x.x.cost(), costArithmetic) }
 
 func (x *function) eval(r *exec, sel index.Bits) (*index.Column, error) {
-	c, err := x.x.eval(r, sel)
+	c, err := r.eval(x.x, sel)
 	if c == nil || err != nil || c.Type == index.Strings {
 		return nil, err
 	}
 	in := r.floatsOf(c)
-	out := &index.Column{Type: index.Floats, Floats: r.arena.numbers(len(in)), Has: c.Has, Starts: c.Starts}
-	for i, v := range in {
-		out.Floats[i] = x.fn(v)
+	to := in
+	if !lent(x.x, c) {
+		to = r.arena.numbers(len(in))
 	}
-	return out, nil
+	for i, v := range in {
+		to[i] = x.fn(v)
+	}
+	return &index.Column{Type: index.Floats, Floats: to, Has: c.Has, Starts: c.Starts}, nil
+}
+
+// lent tells if the numbers of a column that x made are the arena's and nobody
+// else's, so that a result may take their place.
+func lent(x expr, c *index.Column) bool { return need(x) > 0 && c.Starts == nil }
+
+// need is how many columns of numbers are lent at a time to compute x.
+func need(x expr) int {
+	switch x := x.(type) {
+	case *arithmetic:
+		return x.need
+	case *function:
+		return max(1, need(x.x))
+	}
+	return 0
 }
 
 var functions = map[string]func(float64) float64{
@@ -170,6 +188,16 @@ func negate(v float64) float64 { return -v }
 type arithmetic struct {
 	op   byte
 	l, r expr
+	need int
+}
+
+func newArithmetic(op byte, l, r expr) *arithmetic {
+	a, b := need(l), need(r)
+	n := max(a, b, 1)
+	if a == b && a > 0 {
+		n++
+	}
+	return &arithmetic{op, l, r, n}
 }
 
 func (x *arithmetic) cost() cost { return max(x.l.cost(), x.r.cost(), costArithmetic) }
@@ -188,26 +216,62 @@ func apply(op byte, a, b float64) float64 {
 	return math.Mod(a, b)
 }
 
+// eval computes the side first that needs more memory, which is that of its result
+// then: a sum of thousands takes a few columns.
 func (x *arithmetic) eval(r *exec, sel index.Bits) (*index.Column, error) {
-	a, err := x.l.eval(r, sel)
+	one, two := x.l, x.r
+	swapped := need(two) > need(one)
+	if swapped {
+		one, two = two, one
+	}
+	a, err := r.eval(one, sel)
 	if a == nil || err != nil || a.Type == index.Strings {
 		return nil, err
 	}
-	b, err := x.r.eval(r, sel)
+	has := r.arena.bits(r.n)
+	m := r.arena.mark()
+	b, err := r.eval(two, sel)
 	if b == nil || err != nil || b.Type == index.Strings {
 		return nil, err
 	}
-	l, m := r.floatsOf(a), r.floatsOf(b)
-	if a.Starts != nil || b.Starts != nil {
-		return x.product(r, sel, a, b, l, m)
-	}
-	out := &index.Column{Type: index.Floats, Floats: r.arena.numbers(r.n), Has: a.Has}
-	if b.Has != nil {
-		if out.Has = r.arena.copy(b.Has); a.Has != nil {
-			out.Has.And(a.Has)
+	out := &index.Column{Type: index.Floats}
+	first, second := r.floatsOf(a), r.floatsOf(b)
+	if a.Starts == nil && b.Starts == nil {
+		switch {
+		case lent(one, a):
+			out.Floats = a.Floats
+			defer r.arena.rewind(m)
+		case lent(two, b):
+			out.Floats = b.Floats
+		default:
+			out.Floats = r.arena.numbers(r.n)
 		}
 	}
-	f := out.Floats
+	l, k := first, second
+	if swapped {
+		a, b, l, k = b, a, second, first
+	}
+	if a.Starts != nil || b.Starts != nil {
+		return x.product(r, sel, a, b, l, k)
+	}
+	if a.Has != nil {
+		copy(has, a.Has)
+		out.Has = has
+	}
+	if b.Has != nil {
+		if out.Has != nil {
+			has.And(b.Has)
+		} else {
+			copy(has, b.Has)
+			out.Has = has
+		}
+	}
+	x.join(out.Floats, l, k)
+	return out, nil
+}
+
+// join computes f of l and m, of which f may be one.
+func (x *arithmetic) join(f, l, m []float64) {
 	l, m = l[:len(f)], m[:len(f)]
 	switch x.op {
 	case '+':
@@ -231,12 +295,11 @@ func (x *arithmetic) eval(r *exec, sel index.Bits) (*index.Column, error) {
 			f[i] = math.Mod(l[i], m[i])
 		}
 	}
-	return out, nil
 }
 
 // maxProduct bounds the values that the several values of two fields make in a
 // batch.
-const maxProduct = 1 << 22
+const maxProduct = 1 << 20
 
 // product joins each value of a row on one side with each on the other.
 func (x *arithmetic) product(r *exec, sel index.Bits, a, b *index.Column, l, m []float64) (*index.Column, error) {
@@ -246,6 +309,9 @@ func (x *arithmetic) product(r *exec, sel index.Bits, a, b *index.Column, l, m [
 			from, to := spanOf(a, i)
 			for ; from < to; from++ {
 				j, end := spanOf(b, i)
+				if !r.spend(20 + end - j) {
+					return nil, r.late
+				}
 				if len(out.Floats)+end-j > maxProduct {
 					return nil, errTooMany
 				}

@@ -73,7 +73,7 @@ func (s *groupSets) add(r *exec, sel index.Bits) error {
 	ids := s.ids[:r.n]
 	clear(ids)
 	for k, x := range s.g.keys {
-		c, err := x.eval(r, sel)
+		c, err := r.eval(x, sel)
 		if err != nil {
 			return err
 		}
@@ -89,14 +89,16 @@ func (s *groupSets) add(r *exec, sel index.Bits) error {
 	}
 	for i := range s.totals {
 		var c *index.Column
+		m := r.arena.mark()
 		if x := s.g.aggs[i].x; x != nil {
 			var err error
-			if c, err = x.eval(r, sel); err != nil {
+			if c, err = r.eval(x, sel); err != nil {
 				return err
 			}
 		}
 		s.totals[i].grow(s.n)
 		s.totals[i].add(r, c, sel, ids)
+		r.arena.rewind(m)
 	}
 	if s.g.rows > 0 {
 		return s.show(r, sel, ids)
@@ -107,7 +109,7 @@ func (s *groupSets) add(r *exec, sel index.Bits) error {
 // show offers the rows to those that are shown of their groups.
 func (s *groupSets) show(r *exec, sel index.Bits, ids []uint32) error {
 	for k := range s.g.order {
-		c, err := s.g.order[k].x.eval(r, sel)
+		c, err := r.eval(s.g.order[k].x, sel)
 		if err != nil {
 			return err
 		}

@@ -98,7 +98,7 @@ func keepZoned(r *exec, x node, sel index.Bits) error {
 		clear(sel)
 		return nil
 	}
-	return x.keep(r, sel)
+	return r.keep(x, sel)
 }
 
 // or has its parts in order of cost.

@@ -93,7 +93,7 @@ func (x *quantified) keep(r *exec, sel index.Bits) error {
 	if !ask.Any() {
 		return nil
 	}
-	if err := r.batch.Points(r.ctx, x.q, ask); err != nil {
+	if err := r.pointsOf(x.q, ask); err != nil {
 		return err
 	}
 	sel.Or(ask)

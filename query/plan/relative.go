@@ -94,7 +94,7 @@ func (x *kin) gather(r *exec, rows index.Bits) error {
 	if x.rel.Kin != tree.AllChild && !sel.Any() {
 		return nil
 	}
-	c, err := key.eval(r, rows)
+	c, err := r.eval(key, rows)
 	if err != nil || c == nil || c.Type != index.Strings {
 		return err
 	}

@@ -32,8 +32,12 @@ type Options struct {
 	Stats *Stats
 }
 
-// MaxGroups is how many groups there may be unless [Options] say otherwise.
-const MaxGroups = 1 << 20
+// MaxGroups is how many groups there may be, and MaxKept how many bytes they may
+// take, unless [Options] say otherwise.
+const (
+	MaxGroups = 1 << 20
+	MaxKept   = 512 << 20
+)
 
 // Result is the answer to a query.
 type Result struct {
@@ -170,6 +174,9 @@ func (r *exec) pass(batches iter.Seq2[Batch, error], fn func(b Batch) error) err
 		if err := fn(b); err != nil {
 			return err
 		}
+		if r.late != nil {
+			return r.late
+		}
 	}
 	return nil
 }
@@ -189,6 +196,8 @@ func (r *exec) check() error {
 		if bytes > limit {
 			return r.partial("bytes")
 		}
+	} else if r.plan.group != nil && r.kept > MaxKept {
+		return r.partial("bytes")
 	}
 	return nil
 }
@@ -232,6 +241,9 @@ func (r *exec) all() index.Bits {
 func (r *exec) filter() (index.Bits, error) {
 	sel := r.all()
 	for i, p := range r.plan.parts {
+		if !r.spend(1000) {
+			return nil, r.late
+		}
 		v := p.zone(r.batch)
 		if r.zones[i] = v; v == nothing {
 			r.parts[i].skipped++
@@ -253,7 +265,7 @@ func (r *exec) filter() (index.Bits, error) {
 			c.in += sel.Count()
 		}
 		c.batches++
-		if err := p.keep(r, sel); err != nil {
+		if err := r.keep(p.node, sel); err != nil {
 			return nil, err
 		}
 		if r.opt.Explain {
@@ -342,7 +354,7 @@ func (r *exec) beyond(t *top, from *cursor) bool {
 func (r *exec) rank(t *top, from *cursor, sel index.Bits, columns []*index.Column) error {
 	for k := range t.keys {
 		key := &t.keys[k]
-		c, err := key.x.eval(r, sel)
+		c, err := r.eval(key.x, sel)
 		if err != nil {
 			return err
 		}
@@ -378,7 +390,11 @@ func (r *exec) offer(t *top, from *cursor, sel index.Bits, columns []*index.Colu
 		if back {
 			k = len(sel) - 1 - at
 		}
-		for w := sel[k]; w != 0; {
+		w := sel[k]
+		if w != 0 && !r.spend(100*bits.OnesCount64(w)) {
+			return
+		}
+		for w != 0 {
 			j := bits.TrailingZeros64(w)
 			if back {
 				j = bits.Len64(w) - 1
@@ -441,7 +457,7 @@ func (r *exec) cells(src Source, hits []Hit, items []expr) (*Table, error) {
 			if x == nil {
 				continue
 			}
-			c, err := x.eval(r, sel)
+			c, err := r.eval(x, sel)
 			if err != nil {
 				return err
 			}

@@ -16,6 +16,7 @@ type stringIs struct {
 	equal   *string // the test is equality with it
 	missing bool    // what a row without a value is
 	price   cost
+	work    int // of the test, for each byte
 }
 
 func (x *stringIs) cost() cost { return max(x.price, x.x.cost()) }
@@ -60,7 +61,7 @@ func (x *stringIs) narrow(r *exec, c *index.Column, vals index.Bits) {
 		return
 	}
 	if x.equal == nil || vals.Count() < len(c.Dict) {
-		r.dicts[x.slot].keep(vals, c, x.test)
+		r.dicts[x.slot].keep(r, vals, c, x.test, x.work)
 		return
 	}
 	for code, s := range c.Dict {
@@ -96,17 +97,17 @@ const (
 	MaxRegex   = 4096
 )
 
-// matcher compiles a pattern to a test.
-func matcher(m *tree.Match) (func(string) bool, error) {
+// matcher compiles a pattern to a test, which takes so much work for each byte.
+func matcher(m *tree.Match) (test func(string) bool, work int, err error) {
 	switch m.Kind {
 	case tree.Like, tree.ILike:
 		if len(m.Pattern) > MaxPattern {
-			return nil, invalid(m, "a pattern is longer than %d bytes", MaxPattern)
+			return nil, 0, invalid(m, "a pattern is longer than %d bytes", MaxPattern)
 		}
-		return like(m.Pattern, m.Kind == tree.ILike), nil
+		return like(m.Pattern, m.Kind == tree.ILike), 2 + len(m.Pattern)/32, nil
 	}
 	if len(m.Pattern) > MaxRegex {
-		return nil, invalid(m, "a regular expression is longer than %d bytes", MaxRegex)
+		return nil, 0, invalid(m, "a regular expression is longer than %d bytes", MaxRegex)
 	}
 	text := m.Pattern
 	if m.Kind == tree.IRegex {
@@ -114,9 +115,10 @@ func matcher(m *tree.Match) (func(string) bool, error) {
 	}
 	re, err := regexp.Compile(text)
 	if err != nil {
-		return nil, invalid(m, "%v", err)
+		return nil, 0, invalid(m, "%v", err)
 	}
-	return re.MatchString, nil
+	// Every byte may look at every instruction, of which a repetition makes many.
+	return re.MatchString, 1000, nil
 }
 
 // like is a test without a search where the pattern is a plain text with % in

@@ -343,7 +343,7 @@ func (p *printer) window(w *Window) {
 	switch w.Kind {
 	case Steps:
 		p.put("STEPS ")
-		if w.From != math.MinInt64 {
+		if w.From != math.MinInt64 || w.To == math.MaxInt64 { // one end is written
 			p.int(w.From)
 		}
 		p.put("..")
@@ -351,9 +351,9 @@ func (p *printer) window(w *Window) {
 			p.int(w.To)
 		}
 	case FirstSteps:
-		p.put("FIRST ", formatNumber(w.N), " STEPS")
+		p.put("FIRST ", strconv.FormatInt(int64(w.N), 10), " STEPS")
 	case LastSteps:
-		p.put("LAST ", formatNumber(w.N), " STEPS")
+		p.put("LAST ", strconv.FormatInt(int64(w.N), 10), " STEPS")
 	case LastPart:
 		p.put("LAST ", formatNumber(w.N), "%")
 	case LastTime:

@@ -41,10 +41,12 @@ func TestText(t *testing.T) {
 		{"NOT (params.x > 1.0 AND (metrics.a IS NULL OR metrics.a IS NOT NAN))", &tree.Not{X: &tree.And{Kids: []tree.Expr{
 			&tree.Compare{Op: tree.Gt, L: &tree.ToNumber{X: &tree.Field{Entity: tree.Param, Key: "x", Kind: tree.String}}, R: number(1)},
 			&tree.Or{Kids: []tree.Expr{&tree.Is{X: a}, &tree.Is{X: a, What: tree.NaN, Not: true}}}}}}},
-		{"min(metrics.a) OVER STEPS ..", &tree.Series{Fn: tree.Min, Field: a,
+		{"min(metrics.a) OVER STEPS -9223372036854775808..", &tree.Series{Fn: tree.Min, Field: a,
 			Window: &tree.Window{Kind: tree.Steps, From: math.MinInt64, To: math.MaxInt64}}},
 		{"ALWAYS(metrics.a <= 0.5 FOR 90s) OVER LAST 1500ms", &tree.Quantified{How: tree.Always, Field: a, Op: tree.Le, X: 0.5,
 			For: 90_000, ForTime: true, Window: &tree.Window{Kind: tree.LastTime, N: 1500}}},
+		{"max(metrics.a) OVER LAST 9007199254740992 STEPS", &tree.Series{Fn: tree.Max, Field: a, Window: &tree.Window{Kind: tree.LastSteps, N: 1 << 53}}},
+		{"max(metrics.a) OVER FIRST 1000000 STEPS", &tree.Series{Fn: tree.Max, Field: a, Window: &tree.Window{Kind: tree.FirstSteps, N: 1e6}}},
 		{"parent.parent.metrics.a = 1.0", &tree.Relative{X: &tree.Relative{X: &tree.Compare{L: a, R: number(1)}}}},
 		{"parent.status = 'x' OR ANY child(status = 'x')", &tree.Or{Kids: []tree.Expr{
 			&tree.Relative{X: &tree.Compare{L: &tree.Field{Key: "status", Kind: tree.String}, R: str("x")}},
