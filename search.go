@@ -203,11 +203,8 @@ func newPage[T any](r *plan.Result, id func(row uint32) (string, error)) (*Page[
 	var best []int // columns whose values are of a row
 	for i, c := range r.Table.Columns {
 		p.Columns = append(p.Columns, c.Name)
-		for _, line := range r.Table.Lines {
-			if line.Of != nil && line.Of[i] >= 0 {
-				best = append(best, i)
-				break
-			}
+		if c.Best {
+			best = append(best, i)
 		}
 	}
 	shown := false

@@ -266,6 +266,8 @@ func summaryColumn(fn tree.SeriesFn, sums []store.Summary) *index.Column {
 			c.Floats[i] = m.Latest.Value
 		case tree.First:
 			c.Floats[i] = m.First.Value
+		case tree.Delta:
+			c.Floats[i] = m.Latest.Value - m.First.Value
 		case tree.Count:
 			c.Ints[i] = m.Count
 		case tree.NaNCount:
@@ -287,8 +289,6 @@ func summaryColumn(fn tree.SeriesFn, sums []store.Summary) *index.Column {
 				c.Ints[i] = m.MinStep
 			case tree.ArgMax:
 				c.Ints[i] = m.MaxStep
-			case tree.Delta:
-				c.Floats[i] = m.Latest.Value - m.First.Value
 			}
 		}
 		if ok {

@@ -221,7 +221,11 @@ func (r *runSource) series(ctx context.Context, fn *tree.Series, n int, sel inde
 		}
 		for k := range values {
 			r.cost(values[k].Cost)
-			float(k, values[k].Point.Value, values[k].Found)
+			// The point is the latest of its step, so if a window by time has
+			// any of the step it has this one.
+			w, p := &c.ranges[k], values[k].Point
+			in := p.Step >= w.FromStep && p.Step <= w.ToStep && p.Time >= w.FromTime && p.Time <= w.ToTime
+			float(k, p.Value, values[k].Found && in)
 		}
 		return out, nil
 	case tree.Std:
@@ -246,10 +250,10 @@ func (r *runSource) series(ctx context.Context, fn *tree.Series, n int, sel inde
 	for k := range sums {
 		a := &sums[k]
 		r.cost(a.Cost)
-		if a.Count == 0 {
+		i, valued := c.rows[k], a.Count > a.NaN
+		if a.Count == 0 && fn.Fn != tree.Count && fn.Fn != tree.NaNCount {
 			continue
 		}
-		i, valued := c.rows[k], a.Count > a.NaN
 		switch fn.Fn {
 		case tree.Count:
 			out.Has.Set(i)
@@ -307,36 +311,67 @@ func (r *runSource) plateau(ctx context.Context, fn *tree.Series, c *pointsAsked
 	if len(c.of) == 0 {
 		return nil
 	}
-	last := &tree.Window{Kind: tree.LastSteps, N: float64(fn.Patience)}
-	before, tail := make([]store.Range, len(c.of)), make([]store.Range, len(c.of))
-	for k := range c.of {
-		t, _ := windowRange(last, &c.sums[k])
-		tail[k] = c.ranges[k].Steps(t.FromStep, t.ToStep)
-		before[k] = c.ranges[k].Steps(math.MinInt64, t.FromStep-1)
-		if before[k].FromStep > before[k].ToStep { // everything is recent
-			before[k] = tail[k]
-		}
-	}
-	old, err := r.s.Aggregates(ctx, c.of, before)
+	ends, err := r.lastSteps(ctx, fn.Window, c)
 	if err != nil {
 		return err
 	}
-	recent, err := r.s.Aggregates(ctx, c.of, tail)
-	if err != nil {
-		return err
-	}
+	asked := &pointsAsked{}
+	var before, tail []store.Range
 	for k := range c.of {
-		r.cost(old[k].Cost)
-		r.cost(recent[k].Cost)
 		i := c.rows[k]
 		out.Has.Set(i)
-		valued := old[k].Count > old[k].NaN && before[k] != tail[k]
+		from := ends[k] - (fn.Patience - 1) // of the last steps
+		if from > ends[k] || from == math.MinInt64 {
+			continue // it leaves the range of steps, so that nothing is before
+		}
+		t, b := c.ranges[k].Steps(from, math.MaxInt64), c.ranges[k].Steps(math.MinInt64, from-1)
+		if t.FromStep > t.ToStep || b.FromStep > b.ToStep {
+			continue // nothing in the window, or all of it is recent
+		}
+		asked.rows, asked.of = append(asked.rows, i), append(asked.of, c.of[k])
+		before, tail = append(before, b), append(tail, t)
+	}
+	if len(asked.of) == 0 {
+		return nil
+	}
+	old, err := r.s.Aggregates(ctx, asked.of, before)
+	if err != nil {
+		return err
+	}
+	recent, err := r.s.Aggregates(ctx, asked.of, tail)
+	if err != nil {
+		return err
+	}
+	for k, i := range asked.rows {
+		r.cost(old[k].Cost)
+		r.cost(recent[k].Cost)
 		better := recent[k].Count > recent[k].NaN && recent[k].Min < old[k].Min-fn.Tol
-		if valued && !better {
+		if old[k].Count > old[k].NaN && !better {
 			out.Ints[i] = 1
 		}
 	}
 	return nil
+}
+
+// lastSteps returns the last step of each curve in its window; of one without
+// points there, any.
+func (r *runSource) lastSteps(ctx context.Context, w *tree.Window, c *pointsAsked) ([]int64, error) {
+	ends := make([]int64, len(c.of))
+	for k := range ends {
+		ends[k] = c.sums[k].Latest.Step
+	}
+	if w == nil || w.Kind == tree.LastSteps || w.Kind == tree.LastPart {
+		return ends, nil // the last step is in it
+	}
+	sums, err := r.s.Aggregates(ctx, c.of, c.ranges)
+	if err != nil {
+		return nil, err
+	}
+	for k := range sums {
+		r.cost(sums[k].Cost)
+		ends[k] = sums[k].Last.Step
+	}
+	return ends, nil
 }
 
 // points keeps the rows whose points satisfy a condition.
@@ -377,12 +412,41 @@ func (r *runSource) points(ctx context.Context, q *tree.Quantified, sel index.Bi
 func (r *runSource) ask(ctx context.Context, q *tree.Quantified, c *pointsAsked) ([]store.Answer, error) {
 	op := pointOp(q)
 	switch {
+	case q.How == tree.Always && q.For > 0:
+		return r.alwaysFor(ctx, q, c)
 	case q.For > 0:
 		return r.s.EverFor(ctx, c.of, c.ranges, op, q.X, q.For, q.ForTime)
 	case q.How == tree.Always:
 		return r.s.Always(ctx, c.of, c.ranges, op, q.X)
 	}
 	return r.s.Ever(ctx, c.of, c.ranges, op, q.X)
+}
+
+// alwaysFor asks how long the points last only where all satisfy.
+func (r *runSource) alwaysFor(ctx context.Context, q *tree.Quantified, c *pointsAsked) ([]store.Answer, error) {
+	out, err := r.s.Always(ctx, c.of, c.ranges, pointOp(q), q.X)
+	if err != nil {
+		return nil, err
+	}
+	left := &pointsAsked{}
+	for k := range out {
+		if out[k].Holds {
+			left.rows = append(left.rows, k)
+			left.of, left.ranges = append(left.of, c.of[k]), append(left.ranges, c.ranges[k])
+		}
+	}
+	if len(left.of) == 0 {
+		return out, nil
+	}
+	lasting, err := r.s.EverFor(ctx, left.of, left.ranges, pointOp(q), q.X, q.For, q.ForTime)
+	if err != nil {
+		return nil, err
+	}
+	for i, k := range left.rows {
+		r.cost(lasting[i].Cost)
+		out[k].Holds = lasting[i].Holds
+	}
+	return out, nil
 }
 
 func pointOp(q *tree.Quantified) store.Op {

@@ -228,6 +228,7 @@ func (s *groupSets) best(p *Plan, found *Result) {
 		if at < 0 {
 			continue
 		}
+		found.Table.Columns[k].Best = true
 		for i := range found.Table.Lines {
 			l := &found.Table.Lines[i]
 			if l.Of == nil {

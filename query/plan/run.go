@@ -68,6 +68,7 @@ type Table struct {
 type Column struct {
 	Name string
 	Type tree.Type
+	Best bool // best or worst values: Line.Of tells of which rows
 }
 
 // Line is a row of a table. A cell is nil, a string, a float64, an int64 or a
@@ -473,7 +474,7 @@ func (r *exec) cells(src Source, hits []Hit, items []expr) (*Table, error) {
 func newTable(items []tree.Item) *Table {
 	out := &Table{Columns: make([]Column, len(items))}
 	for i, item := range items {
-		out.Columns[i] = Column{item.Name, item.X.Type()}
+		out.Columns[i] = Column{Name: item.Name, Type: item.X.Type()}
 	}
 	return out
 }

@@ -245,7 +245,8 @@ type Series struct {
 	Window *Window // nil is all points
 	Step   int64   // of At
 	// Patience and Tol are of Plateau: it is true if no point of the last
-	// Patience steps is below the minimum before them by more than Tol.
+	// Patience steps is below the minimum before them by more than Tol, and
+	// there is one.
 	Patience int64
 	Tol      float64
 }
@@ -299,7 +300,7 @@ type Quantified struct {
 	Window  *Window
 	// For asks that the points that satisfy follow each other for that long:
 	// from the first to the last of them at least so many steps, or
-	// milliseconds if ForTime. 0 asks for one point.
+	// milliseconds if ForTime. 0 asks for one point. Always asks it of all.
 	For     int64
 	ForTime bool
 }
