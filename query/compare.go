@@ -207,7 +207,7 @@ func (p *parser) compare(left operand, opTok token) (operand, *ParseError) {
 func round(x, literal tree.Expr) {
 	l, ok := literal.(*tree.Literal)
 	if ok && x.Type() == tree.Number && l.Kind == tree.Int && (l.Float >= 1<<63 || int64(l.Float) != l.Int) {
-		l.Kind = tree.Number
+		l.Kind, l.Int = tree.Number, 0
 	}
 }
 

@@ -196,7 +196,7 @@ func TestSelect(t *testing.T) {
 	src := &testSource{rows: counted(20), size: 6}
 	q := parse(t, "metrics.n < 10 SELECT run_id, metrics.n * 2 AS twice, metrics.none, count(metrics.n) ORDER BY twice DESC LIMIT 2")
 	res := run(t, q, src, nil)
-	require.Equal(t, []Column{{"run_id", tree.String}, {"twice", tree.Number}, {"metrics.none", tree.Number}, {"count(metrics.n)", tree.Int}}, res.Table.Columns)
+	require.Equal(t, []Column{{"run_id", tree.String, false}, {"twice", tree.Number, false}, {"metrics.none", tree.Number, false}, {"count(metrics.n)", tree.Int, false}}, res.Table.Columns)
 	require.Equal(t, [][]any{{"0009", 18.0, nil, int64(1)}, {"0008", 16.0, nil, int64(1)}}, cellsOf(res.Table))
 }
 
