@@ -78,6 +78,11 @@ func (f *folder) cells(tx *store.Tx, run uint32, add func(index.Cell)) error {
 	if row.Deleted {
 		number(attribute(attrDeleted), 1)
 	}
+	f.enter(tx)
+	parent, err := f.parentTag(tx)
+	if err != nil {
+		return err
+	}
 	err = eachValue(tx, paramKey(run, 0)[:5], func(key uint32, value string) error {
 		text(index.Field{Kind: fieldParam, Ord: key}, value)
 		return nil
@@ -87,11 +92,10 @@ func (f *folder) cells(tx *store.Tx, run uint32, add func(index.Cell)) error {
 	}
 	err = eachValue(tx, tagKey(run, 0)[:5], func(key uint32, value string) error {
 		text(index.Field{Kind: fieldTag, Ord: key}, value)
-		name, err := tx.Text(kindTag, key)
-		if err == nil && name == TagParent {
+		if key == parent {
 			text(attribute(attrParent), value)
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return err
@@ -108,54 +112,6 @@ func (f *folder) cells(tx *store.Tx, run uint32, add func(index.Cell)) error {
 		}
 	}
 	return f.metricCells(run, add)
-}
-
-// metricCells adds what is known of a run's metrics.
-func (f *folder) metricCells(run uint32, add func(index.Cell)) error {
-	sums, err := f.s.Summaries(f.ctx, run)
-	if err != nil {
-		return err
-	}
-	for len(sums) > 0 {
-		m, n := sums[0].Summary, 1
-		for n < len(sums) && sums[n].Metric == sums[0].Metric {
-			m.Merge(&sums[n].Summary)
-			n++
-		}
-		ord, err := f.metric(sums[0].Metric)
-		if err != nil {
-			return err
-		}
-		addMetric(ord, &m, add)
-		sums = sums[n:]
-	}
-	return nil
-}
-
-// metric returns the ordinal of a metric's name, which has none if all its
-// points were about a model or a dataset.
-func (f *folder) metric(name string) (ord uint32, err error) {
-	if ord, ok := f.metrics[name]; ok {
-		return ord, nil
-	}
-	err = f.s.View(f.ctx, func(tx *store.Tx) error {
-		ord, _, err = tx.Ord(store.KindSeries, name)
-		return err
-	})
-	if err == nil && ord != 0 {
-		f.metrics[name] = ord
-	}
-	if err != nil || ord != 0 || f.s.ReadOnly() {
-		return ord, err
-	}
-	err = f.s.Update(f.ctx, Appended, func(tx *store.Tx) error {
-		ord, err = tx.Intern(store.KindSeries, name)
-		return err
-	})
-	if err == nil {
-		f.metrics[name] = ord
-	}
-	return ord, err
 }
 
 func addMetric(ord uint32, m *store.Summary, add func(index.Cell)) {
@@ -203,13 +159,6 @@ func total(finite float64, posInf, negInf int64) float64 {
 	return finite
 }
 
-// folder brings changed runs into the index.
-type folder struct {
-	ctx     context.Context
-	s       *store.Store
-	metrics map[string]uint32
-}
-
 // Runs that changed are searched one by one until they are folded into the
 // index: in the background once there are many, and when the database is closed.
 const (
@@ -221,13 +170,13 @@ const (
 // fold brings runs that changed into the index when there are at least so many:
 // ended ones or, with all, whatever is not being logged just now.
 func (db *DB) fold(ctx context.Context, atLeast int, all bool) error {
-	f := &folder{ctx: ctx, s: db.store, metrics: map[string]uint32{}}
+	f := newFolder(ctx, db.store)
 	last, err := db.lastRun(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = db.runs.Fold(ctx, db.store, index.FoldOptions{Load: f.cells, Last: last, Min: atLeast, Ready: func(run uint32) bool {
-		return db.store.Idle(run) && (all || db.runEnded(ctx, run))
+	_, err = db.runs.Fold(ctx, db.store, index.FoldOptions{Load: f.cells, Last: last, Min: atLeast, Ready: func(tx *store.Tx, run uint32) bool {
+		return db.store.Idle(run) && (all || runEnded(tx, run))
 	}})
 	return err
 }
@@ -240,15 +189,10 @@ func (db *DB) lastRun(ctx context.Context) (last uint32, err error) {
 	return last, err
 }
 
-func (db *DB) runEnded(ctx context.Context, run uint32) bool {
-	ended := false
-	_ = db.View(ctx, func(tx *store.Tx) error {
-		var row runRow
-		err := tx.Load(runKey(run), 1, &row)
-		ended = err != nil || row.Status == runPurged || row.status().ended()
-		return nil
-	})
-	return ended
+func runEnded(tx *store.Tx, run uint32) bool {
+	var row runRow
+	err := tx.Load(runKey(run), 1, &row)
+	return err != nil || row.Status == runPurged || row.status().ended()
 }
 
 // Fold brings what changed since into the run index, runs that are being logged
@@ -268,13 +212,17 @@ func (db *DB) Reindex(ctx context.Context, progress func(done, of int)) error {
 	if err := db.holds(); err != nil {
 		return err
 	}
-	f := &folder{ctx: ctx, s: db.store, metrics: map[string]uint32{}}
+	f := newFolder(ctx, db.store)
 	last, err := db.lastRun(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = db.runs.Rebuild(ctx, db.store, index.FoldOptions{Load: f.cells, Last: last, Ready: db.store.Idle, Progress: progress})
+	_, err = db.runs.Rebuild(ctx, db.store, index.FoldOptions{Load: f.cells, Last: last, Ready: idle(db.store), Progress: progress})
 	return err
+}
+
+func idle(s *store.Store) func(*store.Tx, uint32) bool {
+	return func(_ *store.Tx, run uint32) bool { return s.Idle(run) }
 }
 
 // holds tells why the database takes no changes that only its holder makes.

@@ -144,7 +144,7 @@ func (db *DB) verifyIndex(ctx context.Context, s *store.Store, problem func(stri
 			if err != nil {
 				return nil // verifyRuns has said so
 			}
-			f := &folder{ctx: ctx, s: s, metrics: map[string]uint32{}}
+			f := newFolder(ctx, s)
 			return db.runs.Verify(ctx, tx, last, f.cells, func(err error) { found = append(found, err) })
 		})
 		if err != nil {

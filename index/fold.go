@@ -15,7 +15,7 @@ type FoldOptions struct {
 	Load Loader
 	// Ready reports whether a run can be folded. One that is being logged is
 	// better left: it would be dirty again at once. Nil takes all.
-	Ready func(run uint32) bool
+	Ready func(tx *store.Tx, run uint32) bool
 	// Last is the highest ordinal of a run, from before the call.
 	Last uint32
 	// Min is how many runs must be dirty and ready for anything to be done.
@@ -84,7 +84,7 @@ func (t *Table) fold(ctx context.Context, st *store.Store, o *FoldOptions, stats
 		}
 		var work []uint32
 		for _, run := range s.dirty {
-			if run <= o.Last && (o.Ready == nil || o.Ready(run)) {
+			if run <= o.Last && (o.Ready == nil || o.Ready(tx, run)) {
 				work = append(work, run)
 			}
 		}

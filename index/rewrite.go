@@ -146,7 +146,7 @@ func (x *rewrite) read(ctx context.Context, o *FoldOptions) error {
 
 // take loads a run and reports whether it is in the table from now on.
 func (x *rewrite) take(run uint32, o *FoldOptions) (bool, error) {
-	if o.Ready != nil && !o.Ready(run) {
+	if o.Ready != nil && !o.Ready(x.tx, run) {
 		return false, nil
 	}
 	values, text, err := x.fresh.load(x.tx, run, o.Load)

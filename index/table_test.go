@@ -86,7 +86,7 @@ func loadCells(tx *store.Tx, run uint32, add func(Cell)) error {
 }
 
 func (w *world) options() FoldOptions {
-	return FoldOptions{Load: loadCells, Ready: func(run uint32) bool { return !w.busy[run] }, Last: w.last, Force: true}
+	return FoldOptions{Load: loadCells, Ready: func(_ *store.Tx, run uint32) bool { return !w.busy[run] }, Last: w.last, Force: true}
 }
 
 func (w *world) fold(o FoldOptions) Stats {

@@ -58,6 +58,11 @@ func (d *DB) txn(t *badger.Txn) *txn {
 
 func (x *txn) Get(key []byte) (value []byte, err error) {
 	defer catch(&err)
+	if !x.writes && len(key) > 0 {
+		if c := x.follow(key); c != nil {
+			return c.get(key)
+		}
+	}
 	item, err := x.t.Get(key)
 	if err != nil {
 		return nil, translate(err)
