@@ -60,6 +60,9 @@ func (p *parser) field(t token) (*tree.Field, *ParseError) {
 	if t.parents > maxParents {
 		return nil, p.errorAt(t.pos, t.end, "there are more than 8 parents in a row")
 	}
+	if err := p.related(t.parents, p.nameSpan(t)); err != nil {
+		return nil, err
+	}
 	return resolve(p.d, p.lex.src, t, useFilter)
 }
 

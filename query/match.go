@@ -93,17 +93,24 @@ func (p *parser) pattern(x *tree.Match, s tree.Span) *ParseError {
 		}
 		return p.errorHint(s, "Invalid regular expression: "+msg, "the syntax is RE2's")
 	}
-	if regexpSize(re) > MaxRegexp {
-		return p.errorAt(s.Pos, s.End, "the regular expression is larger than "+strconv.Itoa(MaxRegexp)+
-			" instructions: it repeats too much")
+	if p.instructions += regexpSize(re); p.instructions > MaxRegexp {
+		return p.errorAt(s.Pos, s.End, "the regular expressions of the filter string are larger than "+strconv.Itoa(MaxRegexp)+
+			" instructions together: they repeat too much")
 	}
 	return nil
 }
 
-// regexpSize is about the number of instructions that re compiles to. The
+// regexpSize is about the number of instructions that re compiles to, each of which
+// may be looked at for each byte of a string; long texts and classes count less. The
 // parser's limit of 1000 for repetitions inside each other keeps it finite.
 func regexpSize(re *syntax.Regexp) int {
-	n := 1 + len(re.Rune)/2
+	n := 1
+	switch re.Op {
+	case syntax.OpLiteral: // of which the patterns have but 4 KiB
+		n += len(re.Rune) / 8
+	case syntax.OpCharClass: // one, which searches its ranges
+		n += len(re.Rune) / 64
+	}
 	for _, sub := range re.Sub {
 		n += regexpSize(sub)
 	}

@@ -15,7 +15,8 @@ const (
 
 	MaxPatterns     = 128     // patterns in a query
 	MaxPatternBytes = 4 << 10 // bytes of all of them
-	MaxRegexp       = 10_000  // instructions of one regular expression
+	MaxRegexp       = 1000    // instructions of all regular expressions
+	MaxRelatives    = 128     // parents and children in a query
 
 	MaxItems   = 64      // items of SELECT
 	MaxGroupBy = 16      // keys of GROUP BY
@@ -56,7 +57,7 @@ type parser struct {
 	long  *ParseError // that there are too many
 	depth int
 
-	patterns, patternBytes int // so far
+	patterns, patternBytes, instructions, relatives int // so far
 
 	grouped   bool               // the query has a GROUP BY
 	aggregate bool               // a function here is one of the group

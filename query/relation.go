@@ -37,6 +37,14 @@ func (p *parser) phrase(first token) (x operand, ok bool, err *ParseError) {
 	return operand{}, false, nil
 }
 
+// related counts relations, each of which takes a set of runs to answer.
+func (p *parser) related(n int, s tree.Span) *ParseError {
+	if p.relatives += n; p.relatives > MaxRelatives {
+		return p.errorAt(s.Pos, s.End, "filter string has more than 128 conditions on parents and children")
+	}
+	return nil
+}
+
 // child reads the condition behind ANY child or ALL child.
 func (p *parser) child(first token, kin tree.Kin) (operand, *ParseError) {
 	if err := p.onlyRuns(p.nameSpan(first), "children"); err != nil {
@@ -50,6 +58,9 @@ func (p *parser) child(first token, kin tree.Kin) (operand, *ParseError) {
 		return operand{}, p.errorAt(p.tok.pos, p.tok.end, "child is followed by a condition in parentheses, as in ANY child(metrics.auc > 0.9)")
 	}
 	p.advance()
+	if err := p.related(1, p.nameSpan(first)); err != nil {
+		return operand{}, err
+	}
 	x, err := p.condition(bpNone)
 	if err != nil {
 		return operand{}, err

@@ -30,7 +30,10 @@ type exec struct {
 	series  []computed
 	dicts   []verdicts // by slot, kept over batches
 	kin     []kinSets  // by slot, of the whole run
-	kept    int64      // bytes that the search holds
+	ids     map[string]uint32
+	numbers [2]idNumbers
+	kept    int64 // bytes that the search holds
+	bounded bool  // these may not be more than MaxKept if nothing else is said
 
 	fuel int   // work until the limits are looked at again
 	late error // the limit that ended the search in the middle of a batch
@@ -94,9 +97,15 @@ type verdicts struct {
 	left      int // strings not known
 }
 
+// sameDict tells if two dictionaries are one: the columns of many batches may share
+// it.
+func sameDict(a, b []string) bool {
+	return len(a) == len(b) && unsafe.SliceData(a) == unsafe.SliceData(b)
+}
+
 // of takes up a dictionary.
 func (v *verdicts) of(dict []string) {
-	if len(dict) == len(v.dict) && unsafe.SliceData(dict) == unsafe.SliceData(v.dict) {
+	if sameDict(v.dict, dict) {
 		return
 	}
 	words := (len(dict) + 63) / 64

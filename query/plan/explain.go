@@ -62,13 +62,13 @@ func (r *exec) explain() *Explain {
 		})
 	}
 	for i, k := range r.plan.kin {
-		ids := len(r.kin[i].yes)
+		ids := r.kin[i].yes.Count()
 		if k.rel.Kin == tree.AllChild {
-			for id := range r.kin[i].no {
-				if _, ok := r.kin[i].yes[id]; ok {
+			r.kin[i].no.Each(func(id int) {
+				if inSet(r.kin[i].yes, uint32(id)) {
 					ids--
 				}
-			}
+			})
 		}
 		e.Kin = append(e.Kin, ExplainKin{Text: tree.Text(k.rel), Rows: r.kin[i].rows, IDs: ids})
 	}

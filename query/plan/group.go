@@ -178,13 +178,23 @@ func (r *exec) groups(ctx context.Context, src Source, res *Result) error {
 	}
 	r.seen.Groups = sets.n
 	of := newExec(ctx, g.after, &Options{Cursor: r.opt.Cursor, Total: r.opt.Total})
+	if !r.deadline.IsZero() { // what was found is shown if that is quickly done
+		of.deadline = later(r.deadline, time.Now().Add(grace))
+	}
 	batch := &groupBatch{sets: sets, columns: map[Ref]*index.Column{}}
 	found := &Result{Total: -1}
-	if err := of.rows(batch, found); err != nil {
-		return err
+	if late := of.rows(batch, found); late != nil {
+		if !isPartial(late) {
+			return late
+		}
+		if err == nil {
+			err = r.partial("time")
+		}
+		found = &Result{Total: -1}
 	}
 	if found.Table == nil {
-		found.Table = &Table{Lines: make([]Line, len(found.Hits))}
+		found.Table = newTable(r.plan.q.Select)
+		found.Table.Lines = make([]Line, len(found.Hits))
 	}
 	res.Total, res.Next, res.Table = found.Total, found.Next, found.Table
 	sets.best(r.plan, found)
@@ -202,6 +212,16 @@ func (r *exec) groups(ctx context.Context, src Source, res *Result) error {
 		err = r.shown(src, res.Table)
 	}
 	return err
+}
+
+// grace is how much longer than asked for a search may take to put groups in order.
+const grace = 20 * time.Millisecond
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // shown fills in what is shown of the rows of the groups.

@@ -3,7 +3,6 @@ package plan
 import (
 	"math"
 	"strings"
-	"unsafe"
 
 	"github.com/runstonedb/runstone/index"
 )
@@ -35,7 +34,7 @@ type keyIDs struct {
 
 // of takes up a dictionary, which the columns of many batches may share.
 func (k *keyIDs) of(dict []string) {
-	if len(dict) == len(k.dict) && unsafe.SliceData(dict) == unsafe.SliceData(k.dict) {
+	if sameDict(k.dict, dict) {
 		return
 	}
 	if k.dict = dict; cap(k.codes) < len(dict) {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/runstonedb/runstone/index"
@@ -16,12 +17,49 @@ type kin struct {
 	id, parent  *stored
 }
 
-// kinSets are the ids of one relation. For Parent, yes are the runs that satisfy;
-// for children, yes and no are parents of runs that do and do not.
+// kinSets are the ids of one relation, by their numbers in exec.ids. For Parent,
+// yes are the runs that satisfy; for children, yes and no are parents of runs that
+// do and do not.
 type kinSets struct {
-	yes, no map[string]struct{}
+	yes, no index.Bits
 	rows    int // that satisfy
 }
+
+// idNumbers are the numbers of the strings of a dictionary.
+type idNumbers struct {
+	dict []string
+	of   []uint32 // number+1 by code; 0 is not known
+}
+
+func (n *idNumbers) take(dict []string) {
+	if sameDict(n.dict, dict) {
+		return
+	}
+	n.dict, n.of = dict, slices.Grow(n.of[:0], len(dict))[:len(dict)]
+	clear(n.of)
+}
+
+// idOf is the number of a string of a column that was taken up; with add, one that
+// has none gets the next.
+func (r *exec) idOf(n *idNumbers, code uint32, add bool) (uint32, bool) {
+	if known := n.of[code]; known > 0 {
+		return known - 1, true
+	}
+	id, ok := r.ids[n.dict[code]]
+	if !ok {
+		if !add {
+			return 0, false
+		}
+		text := strings.Clone(n.dict[code])
+		id = uint32(len(r.ids))
+		r.ids[text] = id
+		r.kept += int64(len(text)) + 64
+	}
+	n.of[code] = id + 1
+	return id, true
+}
+
+func inSet(set index.Bits, id uint32) bool { return int(id/64) < len(set) && set.Has(int(id)) }
 
 func (c *compiler) relative(x *tree.Relative) (node, error) {
 	c.depth++
@@ -59,29 +97,26 @@ func (x *kin) keep(r *exec, sel index.Bits) error {
 		clear(sel)
 		return nil
 	}
+	numbers := r.numbersOf(key == x.id)
 	return keepValues(r, key, sel, func(c *index.Column, vals index.Bits) {
 		if c.Type != index.Strings {
 			clear(vals)
 			return
 		}
+		numbers.take(c.Dict)
 		keepIf(vals, func(j int) bool {
-			id := c.Dict[c.Codes[j]]
-			_, yes := sets.yes[id]
-			if yes && x.rel.Kin == tree.AllChild {
-				_, no := sets.no[id]
-				return !no
-			}
-			return yes
+			id, ok := r.idOf(numbers, c.Codes[j], false)
+			return ok && inSet(sets.yes, id) && !(x.rel.Kin == tree.AllChild && inSet(sets.no, id))
 		})
 	})
 }
 
+// numbersOf are those of the column of runs' own ids, or of their parents'.
+func (r *exec) numbersOf(own bool) *idNumbers { return &r.numbers[bit(own)] }
+
 // gather adds the rows of a batch to the sets.
 func (x *kin) gather(r *exec, rows index.Bits) error {
 	sets := &r.kin[x.slot]
-	if sets.yes == nil {
-		sets.yes, sets.no = map[string]struct{}{}, map[string]struct{}{}
-	}
 	sel := r.arena.copy(rows)
 	if err := keepZoned(r, x.x, sel); err != nil {
 		return err
@@ -101,18 +136,21 @@ func (x *kin) gather(r *exec, rows index.Bits) error {
 	if x.rel.Kin == tree.AllChild {
 		rest := r.arena.copy(rows)
 		rest.AndNot(sel)
-		addIDs(r, sets.no, c, r.values(c, rest))
+		r.addIDs(&sets.no, key == x.id, c, r.values(c, rest))
 	}
-	addIDs(r, sets.yes, c, r.values(c, sel))
+	r.addIDs(&sets.yes, key == x.id, c, r.values(c, sel))
 	return nil
 }
 
-func addIDs(r *exec, set map[string]struct{}, c *index.Column, vals index.Bits) {
+func (r *exec) addIDs(set *index.Bits, own bool, c *index.Column, vals index.Bits) {
+	numbers := r.numbersOf(own)
+	numbers.take(c.Dict)
 	vals.Each(func(j int) {
-		id := c.Dict[c.Codes[j]]
-		if _, ok := set[id]; !ok {
-			set[strings.Clone(id)] = struct{}{}
-			r.kept += int64(len(id)) + 32
+		id, _ := r.idOf(numbers, c.Codes[j], true)
+		if more := int(id/64) + 1 - len(*set); more > 0 {
+			*set = append(*set, make(index.Bits, more)...)
+			r.kept += int64(8 * more)
 		}
+		set.Set(int(id))
 	})
 }

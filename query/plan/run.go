@@ -32,8 +32,8 @@ type Options struct {
 	Stats *Stats
 }
 
-// MaxGroups is how many groups there may be, and MaxKept how many bytes they may
-// take, unless [Options] say otherwise.
+// MaxGroups is how many groups there may be, and MaxKept how many bytes they, or
+// the ids of related runs, may take, unless [Options] say otherwise.
 const (
 	MaxGroups = 1 << 20
 	MaxKept   = 512 << 20
@@ -99,7 +99,9 @@ func (p *Plan) Run(ctx context.Context, src Source, opt *Options) (*Result, erro
 		defer cancel()
 	}
 	res := &Result{Total: -1}
+	r.bounded = true
 	err := r.relatives(src)
+	r.bounded = p.group != nil
 	if err == nil && p.group != nil {
 		err = r.groups(ctx, src, res)
 	} else if err == nil {
@@ -118,7 +120,7 @@ func newExec(ctx context.Context, p *Plan, opt *Options) *exec {
 	return &exec{
 		ctx: ctx, plan: p, opt: opt,
 		columns: make([]*index.Column, p.refs), asked: make([]bool, p.refs),
-		series: make([]computed, p.series), dicts: make([]verdicts, p.dicts), kin: make([]kinSets, len(p.kin)),
+		ids: map[string]uint32{}, series: make([]computed, p.series), dicts: make([]verdicts, p.dicts), kin: make([]kinSets, len(p.kin)),
 		parts: make([]partCount, len(p.parts)), zones: make([]verdict, len(p.parts)),
 	}
 }
@@ -197,7 +199,7 @@ func (r *exec) check() error {
 		if bytes > limit {
 			return r.partial("bytes")
 		}
-	} else if r.plan.group != nil && r.kept > MaxKept {
+	} else if r.bounded && r.kept > MaxKept {
 		return r.partial("bytes")
 	}
 	return nil
