@@ -54,7 +54,7 @@ func (n *naive) groups(q *tree.Query) (table [][]any, total int) {
 	})
 	total = len(list)
 	list = list[min(q.Offset, total):]
-	if q.Limit > 0 {
+	if q.Limit > 0 && !q.PerGroup {
 		list = list[:min(q.Limit, len(list))]
 	}
 	for _, g := range list {
@@ -65,9 +65,36 @@ func (n *naive) groups(q *tree.Query) (table [][]any, total int) {
 				of = append(of, n.extremeRun(a, g))
 			}
 		}
-		table = append(table, append(line, of...))
+		line = append(line, of...)
+		if !q.PerGroup {
+			table = append(table, line)
+			continue
+		}
+		for _, r := range n.shown(q, g) {
+			table = append(table, append(slices.Clone(line), r.id))
+		}
 	}
 	return table, total
+}
+
+// shown are the rows that LIMIT n PER GROUP shows, in order.
+func (n *naive) shown(q *tree.Query, g *keptGroup) []*keptRun {
+	order := []tree.Sort{{X: &tree.Field{Key: "start_time"}, Desc: true}, {X: &tree.Field{Key: "run_id"}}}
+	for _, item := range slices.Backward(q.Select) {
+		if a, ok := item.X.(*tree.Aggregate); ok && (a.Fn == tree.Best || a.Fn == tree.Worst) {
+			order = []tree.Sort{{X: a.X, Desc: a.Fn == tree.Best}}
+		}
+	}
+	rows := slices.Clone(g.rows)
+	slices.SortStableFunc(rows, func(a, b *keptRun) int {
+		for i := range order {
+			if c := compareSorted(&order[i], n.sorted(q, &order[i], a), n.sorted(q, &order[i], b)); c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+	return rows[:min(q.Limit, len(rows))]
 }
 
 // ofGroup is the value of a key or a function of a group.

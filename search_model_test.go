@@ -359,15 +359,21 @@ func spreadOf(points []keptPoint) float64 {
 	return math.Sqrt(sum / float64(len(points)-1))
 }
 
+// slopeOf counts from the first point, so that a level curve has slope 0.
 func slopeOf(points []keptPoint) float64 {
 	x, y, xx, xy := 0.0, 0.0, 0.0, 0.0
-	for _, p := range points {
-		x += float64(p.step) / float64(len(points))
-		y += p.value / float64(len(points))
+	at := func(p keptPoint) (float64, float64) {
+		return float64(p.step - points[0].step), p.value - points[0].value
 	}
 	for _, p := range points {
-		xx += (float64(p.step) - x) * (float64(p.step) - x)
-		xy += (float64(p.step) - x) * (p.value - y)
+		dx, dy := at(p)
+		x += dx / float64(len(points))
+		y += dy / float64(len(points))
+	}
+	for _, p := range points {
+		dx, dy := at(p)
+		xx += (dx - x) * (dx - x)
+		xy += (dx - x) * (dy - y)
 	}
 	if xx < 1e-9 {
 		return math.NaN()

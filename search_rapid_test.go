@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,23 +16,31 @@ import (
 // TestSearchModel holds searches against the naive evaluator: random changes of
 // a database, and between them random queries made of those of docs/QUERY.md.
 func TestSearchModel(t *testing.T) {
+	times := 1
+	if torture() {
+		times = 50
+	}
+	for range times {
+		modelCheck(t)
+	}
+}
+
+func modelCheck(t *testing.T) {
 	dir := t.TempDir()
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
 		d := &dice{t: rt}
-		where := dir + "/" + strconv.Itoa(n)
+		where := filepath.Join(dir, strconv.Itoa(n))
 		w := newTwin(rt, where, tiny())
 		defer func() {
-			if w.db != nil {
-				_ = w.db.Close()
-			}
+			_ = w.db.Close()
 			_ = os.RemoveAll(where)
 		}()
-		d.changes(w, 12)
+		d.changes(w, 10)
 		for range 4 {
 			d.changes(w, d.n(6))
-			for range 12 {
+			for range 8 {
 				w.same(w.db, d.query(w), d.options(w))
 			}
 		}
@@ -301,11 +310,15 @@ func (d *dice) grouped(w *twin) string {
 	}
 	text += " GROUP BY " + strings.Join(keys, ", ") + " SELECT " + keys[0] + ", " + exact() + " AS b, " +
 		d.one("ci95", "std", "mean") + "(" + of() + "), " + d.one("first(params.model)", "count(tags.note)", exact())
+	per := d.n(3) == 0
 	if d.n(3) == 0 {
 		text += " HAVING " + d.one("count() > 1", "NOT b > 0", "b IS NULL OR count() = 1", "max(metrics.loss) - min(metrics.loss) >= 0")
 	}
 	if d.n(2) == 0 {
 		text += " ORDER BY " + d.one("2", "b DESC", "count() DESC", keys[0]+" DESC NULLS FIRST")
+	}
+	if per {
+		return text + fmt.Sprintf(" LIMIT %d PER GROUP", d.n(3)+1)
 	}
 	if d.n(3) == 0 {
 		text += fmt.Sprint(" LIMIT ", d.n(4)+1)

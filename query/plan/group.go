@@ -129,6 +129,13 @@ func (p *Plan) groupPlan(c, after *compiler, sorts []tree.Sort) error {
 		}
 		g.order = append(g.order, k...)
 	}
+	if q.PerGroup {
+		rest, err := c.order(g.rest(q))
+		if err != nil {
+			return err
+		}
+		g.order = append(g.order, rest...)
+	}
 	last, err := after.order(sorts)
 	if err != nil {
 		return err
@@ -150,6 +157,26 @@ func (p *Plan) groupPlan(c, after *compiler, sorts []tree.Sort) error {
 	next.sizes(after)
 	g.after = next
 	return nil
+}
+
+// rest is how the rows of a group are ordered beyond what the query says: by the
+// best or worst value that it shows, so that the row of that comes first, else as
+// rows are without groups.
+func (g *grouping) rest(q *tree.Query) []tree.Sort {
+	if len(g.order) == 0 {
+		for _, item := range q.Select {
+			if a, ok := item.X.(*tree.Aggregate); ok && (a.Fn == tree.Best || a.Fn == tree.Worst) {
+				return []tree.Sort{{X: a.X, Desc: a.Fn == tree.Best}}
+			}
+		}
+	}
+	if q.Domain != tree.Runs {
+		return nil
+	}
+	return []tree.Sort{
+		{X: &tree.Field{Key: "start_time", Kind: tree.Int}, Desc: true},
+		{X: &tree.Field{Key: "run_id", Kind: tree.String}},
+	}
 }
 
 // groups makes groups of the matching rows, then asks the second plan.
