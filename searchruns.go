@@ -41,6 +41,9 @@ func (r *runSource) Batches(context.Context) iter.Seq2[plan.Batch, error] {
 	return r.batches(r.snap.Segments())
 }
 
+// RunID implements [plan.Naming].
+func (r *runSource) RunID(row uint32) (string, error) { return r.tx.Text(kindRun, row) }
+
 // Leading implements [plan.Leading].
 func (r *runSource) Leading(_ context.Context, ref plan.Ref, desc bool) iter.Seq2[plan.Batch, error] {
 	segs := slices.Clone(r.snap.Segments())

@@ -160,10 +160,41 @@ type top struct {
 	values []Value // len(keys) for each row
 	heap   []int32 // the last row first, once limit is reached
 	kept   *int64
+	// id, if not nil, tells the last key of a row, which is read when all before
+	// are equal: column is then nil, or has it for the rows of the batch, which
+	// many asks for.
+	id   func(row uint32) string
+	many int
 }
+
+// manyTies is the number of rows of a batch from which reading the column of
+// their last key costs less than asking for each.
+const manyTies = 32
 
 func newTop(keys []sortKey, limit int, kept *int64) *top {
 	return &top{keys: keys, limit: limit, kept: kept}
+}
+
+// early are the keys that rows are kept with.
+func (t *top) early() int {
+	if t.id != nil {
+		return len(t.keys) - 1
+	}
+	return len(t.keys)
+}
+
+// byID compares two rows by the last key, which v and w have or not.
+func (t *top) byID(v Value, a uint32, w Value, b uint32) int {
+	if a == b {
+		return 0
+	}
+	if v.kind == Missing {
+		v = Str(t.id(a))
+	}
+	if w.kind == Missing {
+		w = Str(t.id(b))
+	}
+	return t.keys[len(t.keys)-1].compare(v, w)
 }
 
 func (t *top) full() bool { return t.limit > 0 && len(t.rows) == t.limit }
@@ -182,8 +213,18 @@ func (t *top) of(at int32) []Value {
 // before tells if row i of the batch, whose keys are in columns, comes before
 // another row.
 func (t *top) before(columns []*index.Column, i int, row uint32, than []Value, other uint32) bool {
-	for k := range t.keys {
+	early := t.early()
+	for k := range early {
 		if c := t.keys[k].compare(rowValue(columns[k], i), than[k]); c != 0 {
+			return c < 0
+		}
+	}
+	if early < len(t.keys) {
+		v := rowValue(columns[early], i)
+		if v.kind == Missing {
+			t.many++
+		}
+		if c := t.byID(v, row, than[early], other); c != 0 {
 			return c < 0
 		}
 	}
@@ -232,8 +273,14 @@ func (t *top) fill(to []Value, columns []*index.Column, i int) {
 
 func (t *top) compare(a, b int32) int {
 	v, w := t.of(a), t.of(b)
-	for k := range t.keys {
+	early := t.early()
+	for k := range early {
 		if c := t.keys[k].compare(v[k], w[k]); c != 0 {
+			return c
+		}
+	}
+	if early < len(t.keys) {
+		if c := t.byID(v[early], t.rows[a], w[early], t.rows[b]); c != 0 {
 			return c
 		}
 	}

@@ -52,7 +52,8 @@ type Result struct {
 	Explain *Explain
 }
 
-// Hit is a matching row with its values of the order.
+// Hit is a matching row with its values of the order. Where the order ends with
+// the run_id and the source is [Naming], that may be missing.
 type Hit struct {
 	Row  uint32
 	Keys []Value
@@ -295,6 +296,15 @@ func (r *exec) rows(src Source, res *Result) error {
 		keep = offset + q.Limit + 1
 	}
 	t := newTop(p.order, keep, &r.kept)
+	if n, ok := src.(Naming); ok && p.byID() {
+		t.id = func(row uint32) string {
+			id, err := n.RunID(row)
+			if err != nil && r.late == nil {
+				r.late = err
+			}
+			return id
+		}
+	}
 	total := 0
 	columns := make([]*index.Column, len(p.order))
 	err := r.scanPage(src, keep, func(b Batch) error {
@@ -326,6 +336,10 @@ func (r *exec) rows(src Source, res *Result) error {
 	if q.Limit > 0 && len(hits) > q.Limit {
 		hits = hits[:q.Limit]
 		last := hits[q.Limit-1]
+		if t.id != nil && last.Keys[t.early()].kind == Missing {
+			last.Keys = slices.Clone(last.Keys)
+			last.Keys[t.early()] = Str(t.id(last.Row))
+		}
 		res.Next = encodeCursor(p.hash, cursor{last.Row, last.Keys})
 	}
 	res.Hits = hits
@@ -355,7 +369,9 @@ func (r *exec) beyond(t *top, from *cursor) bool {
 
 // rank offers rows of the batch to the page.
 func (r *exec) rank(t *top, from *cursor, sel index.Bits, columns []*index.Column) error {
-	for k := range t.keys {
+	clear(columns)
+	t.many = 0
+	for k := range t.early() {
 		key := &t.keys[k]
 		c, err := r.eval(key.x, sel)
 		if err != nil {
@@ -376,13 +392,12 @@ func (r *exec) rank(t *top, from *cursor, sel index.Bits, columns []*index.Colum
 			return nil
 		}
 	}
-	r.offer(t, from, sel, columns)
-	return nil
+	return r.offer(t, from, sel, columns)
 }
 
 // offer adds rows one by one, from the end that has the earlier ones in the order.
 // Whenever a page of them was added, those that it beats are taken out.
-func (r *exec) offer(t *top, from *cursor, sel index.Bits, columns []*index.Column) {
+func (r *exec) offer(t *top, from *cursor, sel index.Bits, columns []*index.Column) error {
 	b, added := r.batch, 0
 	back := false
 	if first, last := ends(sel); len(t.keys) > 0 {
@@ -395,7 +410,7 @@ func (r *exec) offer(t *top, from *cursor, sel index.Bits, columns []*index.Colu
 		}
 		w := sel[k]
 		if w != 0 && !r.spend(100*bits.OnesCount64(w)) {
-			return
+			return nil
 		}
 		for w != 0 {
 			j := bits.TrailingZeros64(w)
@@ -405,6 +420,13 @@ func (r *exec) offer(t *top, from *cursor, sel index.Bits, columns []*index.Colu
 			w &^= 1 << j
 			i := k<<6 + j
 			row := b.Row(i)
+			if t.many >= manyTies && columns[t.early()] == nil {
+				c, err := r.eval(t.keys[t.early()].x, sel)
+				if err != nil {
+					return err
+				}
+				columns[t.early()] = c
+			}
 			if from != nil && (row == from.row || t.before(columns, i, row, from.keys, from.row)) || !t.add(columns, i, row) {
 				continue
 			}
@@ -416,6 +438,16 @@ func (r *exec) offer(t *top, from *cursor, sel index.Bits, columns []*index.Colu
 			}
 		}
 	}
+	return nil
+}
+
+// byID tells if the order ends with the ids of runs.
+func (p *Plan) byID() bool {
+	if len(p.order) < 2 {
+		return false
+	}
+	s, ok := p.order[len(p.order)-1].x.(*stored)
+	return ok && s.ref == refRunID
 }
 
 // ends are the first and the last row of a set that has one.

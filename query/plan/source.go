@@ -24,6 +24,14 @@ type Leading interface {
 	Leading(ctx context.Context, ref Ref, desc bool) iter.Seq2[Batch, error]
 }
 
+// Naming is a Source that knows the attribute run_id of a row without its batch.
+// An order that ends with it then reads the column only where many rows are equal
+// in all before.
+type Naming interface {
+	Source
+	RunID(row uint32) (string, error)
+}
+
 // Batch is some rows as columns. One goroutine uses it, until the next batch.
 type Batch interface {
 	// Len is the number of rows, those included that are not there.
