@@ -68,7 +68,7 @@ func unmark(tx *store.Tx, st *stateRow, m mark) (bool, error) {
 
 // mostUnmarked is how many deleted marks a scan may meet beside those that are
 // there.
-const mostUnmarked = 2048
+const mostUnmarked = 128
 
 // nextEpoch moves the marks that are left behind all that were deleted.
 func nextEpoch(tx *store.Tx, st *stateRow) error {
