@@ -232,6 +232,9 @@ func (t *Table) rewrite(ctx context.Context, st *store.Store, lo, hi uint32, o *
 	if err == nil {
 		err = st.Update(ctx, store.Appended, func(tx *store.Tx) error { return x.write(tx, seen) })
 	}
+	if err == nil {
+		err = x.unmark(ctx, st)
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -475,11 +475,6 @@ func (x *rewrite) write(tx *store.Tx, seen uint32) error {
 			return err
 		}
 	}
-	for _, m := range x.marks {
-		if _, err := unmark(tx, &st, m); err != nil {
-			return err
-		}
-	}
 	for _, run := range x.left {
 		if ok, err := tx.Has(markKey(st.Epoch, run)); err != nil {
 			return err
@@ -492,4 +487,30 @@ func (x *rewrite) write(tx *store.Tx, seen uint32) error {
 	st.Next = x.state.Next
 	st.Segments += uint32(len(x.out) - len(x.srcs))
 	return st.save(tx)
+}
+
+// unmarkRuns is how many marks a transaction takes away: others wait meanwhile.
+const unmarkRuns = 512
+
+// unmark takes away the marks that were seen of the runs that are in the table
+// now. Till then their records are read, which say the same.
+func (x *rewrite) unmark(ctx context.Context, st *store.Store) error {
+	for marks := range slices.Chunk(x.marks, unmarkRuns) {
+		err := st.Update(ctx, store.Appended, func(tx *store.Tx) error {
+			state, err := loadState(tx)
+			if err != nil {
+				return err
+			}
+			for _, m := range marks {
+				if _, err := unmark(tx, &state, m); err != nil {
+					return err
+				}
+			}
+			return state.save(tx)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
