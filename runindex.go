@@ -175,9 +175,17 @@ func (db *DB) fold(ctx context.Context, atLeast int, all bool) error {
 	if err != nil {
 		return err
 	}
-	_, err = db.runs.Fold(ctx, db.store, index.FoldOptions{Load: f.cells, Last: last, Min: atLeast, Ready: func(tx *store.Tx, run uint32) bool {
-		return db.store.Idle(run) && (all || runEnded(tx, run))
-	}})
+	ended := map[uint32]bool{} // those of which it is known: each is asked about twice
+	ready := func(tx *store.Tx, run uint32) bool {
+		if !db.store.Idle(run) {
+			return false
+		}
+		if !all && !ended[run] {
+			ended[run] = runEnded(tx, run)
+		}
+		return all || ended[run]
+	}
+	_, err = db.runs.Fold(ctx, db.store, index.FoldOptions{Load: f.cells, Last: last, Min: atLeast, Ready: ready})
 	return err
 }
 

@@ -102,17 +102,23 @@ func BenchmarkRuns(b *testing.B) {
 		b.ReportAllocs()
 		least(b, runs, func() { require.NoError(b, db.Reindex(ctx, nil)) })
 	})
+	changed := func(name string) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			least(b, 500, func() {
+				p, err := db.SearchRunIDs(ctx, "metrics.metric1 > 1 and params.param2 = '4' and tags.team like 't%'", &SearchOptions{Limit: 10})
+				require.NoError(b, err)
+				require.NotNil(b, p)
+			})
+		})
+	}
 	db.keeper.stop()
+	benchRuns(b, db, runs, 500)
+	changed("new/500")
+	require.NoError(b, db.Fold(ctx))
 	for i := range 500 {
 		id := fmt.Sprintf("%032x", i*40%runs+i%2)
 		require.NoError(b, db.SetTags(ctx, id, KV{Key: "dirty", Value: "yes"}))
 	}
-	b.Run("dirty/500", func(b *testing.B) {
-		b.ReportAllocs()
-		least(b, 500, func() {
-			p, err := db.SearchRunIDs(ctx, "metrics.metric1 > 1 and params.param2 = '4' and tags.team like 't%'", &SearchOptions{Limit: 10})
-			require.NoError(b, err)
-			require.NotNil(b, p)
-		})
-	})
+	changed("dirty/500")
 }
