@@ -17,7 +17,6 @@ import (
 // runSource gives the runs to a search: whole segments of the index, and the
 // runs that changed since in batches of their own, read from the records.
 type runSource struct {
-	ctx     context.Context
 	db      *DB
 	s       *store.Store
 	tx      *store.Tx
@@ -82,7 +81,7 @@ func (r *runSource) batches(segs []index.Segment) iter.Seq2[plan.Batch, error] {
 			}
 		}
 		for runs := range slices.Chunk(r.snap.Dirty(), liveBatch) {
-			b, err := r.load(runs)
+			b, err := r.load(ctx, runs)
 			if err == nil && len(b.runs) == 0 {
 				continue
 			}
@@ -249,17 +248,21 @@ func has(c *index.Column, i int) bool { return c != nil && (c.Has == nil || c.Ha
 func isSet(c *index.Column, i int) bool { return has(c, i) && c.Ints[i] != 0 }
 
 // models makes the column of a field of the versions that were made of each run.
-func (r *runSource) models(key string, ids *index.Column, n int) (*index.Column, error) {
+func (r *runSource) models(ctx context.Context, key string, ids *index.Column, n int) (*index.Column, error) {
 	if r.versions == nil {
-		r.versions = map[string][]*lineage.ModelVersion{}
+		versions := map[string][]*lineage.ModelVersion{}
 		for v, err := range lineage.Versions(r.tx) {
+			if err == nil {
+				err = ctx.Err()
+			}
 			if err != nil {
 				return nil, err
 			}
 			if v.RunID != "" {
-				r.versions[v.RunID] = append(r.versions[v.RunID], v)
+				versions[v.RunID] = append(versions[v.RunID], v)
 			}
 		}
+		r.versions = versions
 	}
 	c := &index.Column{Type: index.Strings, Starts: make([]uint32, n+1)}
 	if key == "version" {
@@ -412,7 +415,7 @@ func (b *segmentBatch) Zone(ref plan.Ref) (index.Zone, bool) {
 }
 
 // Column implements [plan.Batch].
-func (b *segmentBatch) Column(_ context.Context, ref plan.Ref) (*index.Column, error) {
+func (b *segmentBatch) Column(ctx context.Context, ref plan.Ref) (*index.Column, error) {
 	if ref.Entity == tree.Metric && ref.Fn != tree.Last {
 		return b.remember(ref, func() (*index.Column, error) { return b.metric(ref) })
 	}
@@ -432,7 +435,7 @@ func (b *segmentBatch) Column(_ context.Context, ref plan.Ref) (*index.Column, e
 			if err != nil {
 				return nil, err
 			}
-			return b.models(ref.Key, ids, b.Len())
+			return b.models(ctx, ref.Key, ids, b.Len())
 		})
 	}
 	return nil, nil
