@@ -36,15 +36,15 @@ type runSource struct {
 const liveBatch = 1024
 
 // Batches implements [plan.Source].
-func (r *runSource) Batches(context.Context) iter.Seq2[plan.Batch, error] {
-	return r.batches(r.snap.Segments())
+func (r *runSource) Batches(ctx context.Context) iter.Seq2[plan.Batch, error] {
+	return r.batches(ctx, r.snap.Segments())
 }
 
 // RunID implements [plan.Naming].
 func (r *runSource) RunID(row uint32) (string, error) { return r.tx.Text(kindRun, row) }
 
 // Leading implements [plan.Leading].
-func (r *runSource) Leading(_ context.Context, ref plan.Ref, desc bool) iter.Seq2[plan.Batch, error] {
+func (r *runSource) Leading(ctx context.Context, ref plan.Ref, desc bool) iter.Seq2[plan.Batch, error] {
 	segs := slices.Clone(r.snap.Segments())
 	best := make(map[uint32]float64, len(segs))
 	for _, seg := range segs {
@@ -59,10 +59,10 @@ func (r *runSource) Leading(_ context.Context, ref plan.Ref, desc bool) iter.Seq
 		}
 	}
 	slices.SortStableFunc(segs, func(a, b index.Segment) int { return cmp.Compare(best[a.First], best[b.First]) })
-	return r.batches(segs)
+	return r.batches(ctx, segs)
 }
 
-func (r *runSource) batches(segs []index.Segment) iter.Seq2[plan.Batch, error] {
+func (r *runSource) batches(ctx context.Context, segs []index.Segment) iter.Seq2[plan.Batch, error] {
 	return func(yield func(plan.Batch, error) bool) {
 		r.stats.Segments += int64(len(segs))
 		for _, seg := range segs {
