@@ -7,6 +7,8 @@ FUZZTIME  ?= 10s
 BENCH     ?= .
 POINTS    ?= 10000000
 RUNS      ?= 1000000
+N         ?= 25000000
+SEED      ?= 1
 PORT      ?= 5000
 
 TOOL      := $(GO) tool -modfile=tools/go.mod
@@ -16,7 +18,7 @@ PACKAGES  := ./...
 
 .DEFAULT_GOAL := help
 .PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 \
-        race fuzz torture bench bench-check bench-trend peers test-peers clean
+        race fuzz fuzz-search torture bench bench-check bench-trend peers test-peers clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +78,9 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
 		done; \
 	done
+
+fuzz-search: ## N (25000000) mutated queries through parser and planner, none slow or large (SEED=…)
+	RUNSTONE_FUZZ_SEARCH=$(N) RUNSTONE_FUZZ_SEED=$(SEED) $(GO) test -run '^TestCampaign$$' -count 1 -v -timeout 0 ./query/plan
 
 torture: ## long crash, fault and model campaigns (hours)
 	RUNSTONE_TORTURE=1 $(GO) test -run Torture -count 1 -timeout 2h $(PACKAGES)

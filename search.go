@@ -326,7 +326,7 @@ func (db *DB) runSource(ctx context.Context, s *store.Store, tx *store.Tx, opt *
 	if err != nil {
 		return nil, err
 	}
-	r := &runSource{ctx: ctx, s: s, tx: tx, snap: snap, now: db.now(), view: opt.View, stats: &plan.Stats{}}
+	r := &runSource{s: s, tx: tx, snap: snap, now: db.now(), view: opt.View, stats: &plan.Stats{}}
 	if opt.Experiments == nil {
 		return r, nil
 	}

@@ -108,6 +108,9 @@ func (k *kinship) thing(l *tree.Lineage) (models []string, runs []uint32, err er
 			digest = l.Args[1]
 		}
 		for run, err := range lineage.RunsOfDataset(tx, l.Args[0], digest) {
+			if err == nil {
+				err = k.ctx.Err()
+			}
 			if err != nil {
 				return nil, nil, err
 			}
@@ -125,6 +128,9 @@ func (k *kinship) thing(l *tree.Lineage) (models []string, runs []uint32, err er
 		return models, []uint32{run}, err
 	case "model":
 		for v, err := range lineage.Versions(tx) {
+			if err == nil {
+				err = k.ctx.Err()
+			}
 			if err != nil {
 				return nil, nil, err
 			}
@@ -148,6 +154,9 @@ func (k *kinship) thing(l *tree.Lineage) (models []string, runs []uint32, err er
 func (k *kinship) usersOf(models []string) error {
 	for _, id := range models {
 		for run, err := range lineage.RunsOfModel(k.r.tx, lineage.ModelInput, id) {
+			if err == nil {
+				err = k.ctx.Err()
+			}
 			if err != nil {
 				return err
 			}

@@ -23,10 +23,10 @@ type recordBatch struct {
 }
 
 // load reads the rows of runs and leaves out those that the search does not see.
-func (r *runSource) load(runs []uint32) (*recordBatch, error) {
+func (r *runSource) load(ctx context.Context, runs []uint32) (*recordBatch, error) {
 	b := &recordBatch{runSource: r, of: map[string]int{}, made: map[plan.Ref]*index.Column{}}
 	for _, run := range runs {
-		if err := r.ctx.Err(); err != nil {
+		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		var row runRow
@@ -81,7 +81,7 @@ func (b *recordBatch) make(ctx context.Context, ref plan.Ref) (*index.Column, er
 		if err != nil {
 			return nil, err
 		}
-		return b.models(ref.Key, ids, b.Len())
+		return b.models(ctx, ref.Key, ids, b.Len())
 	case tree.Attribute:
 		if attr, ok := attributeOrds[ref.Key]; ok {
 			return b.attribute(attr)

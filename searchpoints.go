@@ -88,13 +88,7 @@ func windowRange(w *tree.Window, m *store.Summary) (store.Range, bool) {
 		return rng, true
 	}
 	first, last := m.First.Step, m.Latest.Step
-	back := func(n float64) int64 { // last - n without leaving the range of steps
-		v := float64(last) - n
-		if v <= math.MinInt64 {
-			return math.MinInt64
-		}
-		return last - int64(n)
-	}
+	back := func(n float64) int64 { return stepBack(last, n) }
 	switch w.Kind {
 	case tree.Steps:
 		rng = rng.Steps(w.From, w.To)
@@ -108,9 +102,19 @@ func windowRange(w *tree.Window, m *store.Summary) (store.Range, bool) {
 		width := (float64(last) - float64(first)) * w.N / 100
 		rng = rng.Steps(back(math.Floor(width)), math.MaxInt64)
 	case tree.LastTime:
-		rng = rng.Times(m.MaxTime-int64(min(w.N, 1<<53)), math.MaxInt64)
+		rng = rng.Times(stepBack(m.MaxTime, w.N), math.MaxInt64)
 	}
 	return rng, rng.FromStep <= rng.ToStep && rng.FromTime <= rng.ToTime
+}
+
+// stepBack is from - n, or the least integer if that is less. From the first to the
+// last step it may be further than an int64 can tell.
+func stepBack(from int64, n float64) int64 {
+	room := uint64(from) - 1<<63 // down to the least integer
+	if n >= 1<<64 || uint64(n) >= room {
+		return math.MinInt64
+	}
+	return int64(uint64(from) - uint64(n))
 }
 
 // selects reports whether a series is about what the field's selectors name.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/runstonedb/runstone/lineage"
 	"github.com/runstonedb/runstone/query"
@@ -15,20 +16,34 @@ import (
 )
 
 // searchRows answers a query over rows that are few enough to be read one by
-// one. read adds those that the search may see; item makes of a row what the page
-// holds.
+// one. read adds those that the search may see, as long as its context lasts; item
+// makes of a row what the page holds.
 func searchRows[R plan.Row, T any](ctx context.Context, db *DB, q *tree.Query, opt *SearchOptions,
-	read func(tx *store.Tx, add func(R)) error, item func(R) T) (*Page[T], error) {
+	read func(ctx context.Context, tx *store.Tx, add func(R)) error, item func(R) T) (*Page[T], error) {
 	var rows []R
-	err := db.View(ctx, func(tx *store.Tx) error {
-		return read(tx, func(r R) { rows = append(rows, r) })
+	bounded, rest := ctx, *opt
+	if opt.Time > 0 {
+		var cancel context.CancelFunc
+		bounded, cancel = context.WithTimeout(ctx, opt.Time)
+		defer cancel()
+	}
+	began := time.Now()
+	err := db.View(bounded, func(tx *store.Tx) error {
+		return read(bounded, tx, func(r R) { rows = append(rows, r) })
 	})
-	if err != nil {
+	late := errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
+	if err != nil && !late {
 		return nil, err
 	}
-	found, err := opt.run(ctx, q, db.now(), plan.Rows(rows), &plan.Stats{})
+	if opt.Time > 0 { // what was read is searched if that is quickly done
+		rest.Time = max(opt.Time-time.Since(began), rowsGrace)
+	}
+	found, err := rest.run(ctx, q, db.now(), plan.Rows(rows), &plan.Stats{})
 	if found == nil {
 		return nil, err
+	}
+	if late && err == nil {
+		err = &PartialError{Limit: "time", Rows: len(rows)}
 	}
 	p, perr := newPage[T](found, func(row uint32) (string, error) {
 		return fmt.Sprint(rows[row].Field(plan.Ref{Entity: tree.Attribute, Key: rowID[q.Domain]}).Any()), nil
@@ -41,6 +56,9 @@ func searchRows[R plan.Row, T any](ctx context.Context, db *DB, q *tree.Query, o
 	}
 	return p, err
 }
+
+// rowsGrace is what a search may take of rows that took all its time to read.
+const rowsGrace = 20 * time.Millisecond
 
 // rowID is the attribute that names a row in a table.
 var rowID = map[tree.Domain]string{
@@ -58,7 +76,7 @@ func (db *DB) SearchExperiments(ctx context.Context, text string, opt *SearchOpt
 	if err != nil {
 		return nil, err
 	}
-	return searchRows(ctx, db, q, opt, func(tx *store.Tx, add func(*experimentFields)) error {
+	return searchRows(ctx, db, q, opt, func(ctx context.Context, tx *store.Tx, add func(*experimentFields)) error {
 		last, err := tx.LastOrd(kindExperiment)
 		if err != nil {
 			return err
@@ -127,7 +145,7 @@ func (db *DB) SearchModels(ctx context.Context, text string, opt *SearchOptions)
 		return nil, err
 	}
 	prompts := query.WantsPrompts(q)
-	return searchRows(ctx, db, q, opt, func(tx *store.Tx, add func(*modelFields)) error {
+	return searchRows(ctx, db, q, opt, func(ctx context.Context, tx *store.Tx, add func(*modelFields)) error {
 		for m, err := range lineage.Models(tx) {
 			if err == nil {
 				err = ctx.Err()
@@ -180,7 +198,7 @@ func (db *DB) SearchVersions(ctx context.Context, text string, opt *SearchOption
 		return nil, err
 	}
 	prompts := query.WantsPrompts(q)
-	return searchRows(ctx, db, q, opt, func(tx *store.Tx, add func(*versionFields)) error {
+	return searchRows(ctx, db, q, opt, func(ctx context.Context, tx *store.Tx, add func(*versionFields)) error {
 		for v, err := range lineage.Versions(tx) {
 			if err == nil {
 				err = ctx.Err()
@@ -255,7 +273,7 @@ func (db *DB) SearchLoggedModels(ctx context.Context, text string, opt *LoggedMo
 		return nil, err
 	}
 	metrics := len(opt.Datasets) > 0 && !usesMetrics(q.Filter)
-	return searchRows(ctx, db, q, &opt.SearchOptions, func(tx *store.Tx, add func(*loggedFields)) error {
+	return searchRows(ctx, db, q, &opt.SearchOptions, func(ctx context.Context, tx *store.Tx, add func(*loggedFields)) error {
 		models, err := loggedModels(ctx, tx, opt.Experiments)
 		if err != nil {
 			return err
@@ -410,7 +428,7 @@ func (db *DB) SearchDatasets(ctx context.Context, text string, opt *SearchOption
 	if err != nil {
 		return nil, err
 	}
-	return searchRows(ctx, db, q, opt, func(tx *store.Tx, add func(datasetFields)) error {
+	return searchRows(ctx, db, q, opt, func(ctx context.Context, tx *store.Tx, add func(datasetFields)) error {
 		for d, err := range lineage.Datasets(tx) {
 			if err == nil {
 				err = ctx.Err()

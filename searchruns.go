@@ -17,7 +17,6 @@ import (
 // runSource gives the runs to a search: whole segments of the index, and the
 // runs that changed since in batches of their own, read from the records.
 type runSource struct {
-	ctx     context.Context
 	db      *DB
 	s       *store.Store
 	tx      *store.Tx
@@ -37,15 +36,15 @@ type runSource struct {
 const liveBatch = 1024
 
 // Batches implements [plan.Source].
-func (r *runSource) Batches(context.Context) iter.Seq2[plan.Batch, error] {
-	return r.batches(r.snap.Segments())
+func (r *runSource) Batches(ctx context.Context) iter.Seq2[plan.Batch, error] {
+	return r.batches(ctx, r.snap.Segments())
 }
 
 // RunID implements [plan.Naming].
 func (r *runSource) RunID(row uint32) (string, error) { return r.tx.Text(kindRun, row) }
 
 // Leading implements [plan.Leading].
-func (r *runSource) Leading(_ context.Context, ref plan.Ref, desc bool) iter.Seq2[plan.Batch, error] {
+func (r *runSource) Leading(ctx context.Context, ref plan.Ref, desc bool) iter.Seq2[plan.Batch, error] {
 	segs := slices.Clone(r.snap.Segments())
 	best := make(map[uint32]float64, len(segs))
 	for _, seg := range segs {
@@ -60,10 +59,10 @@ func (r *runSource) Leading(_ context.Context, ref plan.Ref, desc bool) iter.Seq
 		}
 	}
 	slices.SortStableFunc(segs, func(a, b index.Segment) int { return cmp.Compare(best[a.First], best[b.First]) })
-	return r.batches(segs)
+	return r.batches(ctx, segs)
 }
 
-func (r *runSource) batches(segs []index.Segment) iter.Seq2[plan.Batch, error] {
+func (r *runSource) batches(ctx context.Context, segs []index.Segment) iter.Seq2[plan.Batch, error] {
 	return func(yield func(plan.Batch, error) bool) {
 		r.stats.Segments += int64(len(segs))
 		for _, seg := range segs {
@@ -82,7 +81,7 @@ func (r *runSource) batches(segs []index.Segment) iter.Seq2[plan.Batch, error] {
 			}
 		}
 		for runs := range slices.Chunk(r.snap.Dirty(), liveBatch) {
-			b, err := r.load(runs)
+			b, err := r.load(ctx, runs)
 			if err == nil && len(b.runs) == 0 {
 				continue
 			}
@@ -249,17 +248,21 @@ func has(c *index.Column, i int) bool { return c != nil && (c.Has == nil || c.Ha
 func isSet(c *index.Column, i int) bool { return has(c, i) && c.Ints[i] != 0 }
 
 // models makes the column of a field of the versions that were made of each run.
-func (r *runSource) models(key string, ids *index.Column, n int) (*index.Column, error) {
+func (r *runSource) models(ctx context.Context, key string, ids *index.Column, n int) (*index.Column, error) {
 	if r.versions == nil {
-		r.versions = map[string][]*lineage.ModelVersion{}
+		versions := map[string][]*lineage.ModelVersion{}
 		for v, err := range lineage.Versions(r.tx) {
+			if err == nil {
+				err = ctx.Err()
+			}
 			if err != nil {
 				return nil, err
 			}
 			if v.RunID != "" {
-				r.versions[v.RunID] = append(r.versions[v.RunID], v)
+				versions[v.RunID] = append(versions[v.RunID], v)
 			}
 		}
+		r.versions = versions
 	}
 	c := &index.Column{Type: index.Strings, Starts: make([]uint32, n+1)}
 	if key == "version" {
@@ -412,7 +415,7 @@ func (b *segmentBatch) Zone(ref plan.Ref) (index.Zone, bool) {
 }
 
 // Column implements [plan.Batch].
-func (b *segmentBatch) Column(_ context.Context, ref plan.Ref) (*index.Column, error) {
+func (b *segmentBatch) Column(ctx context.Context, ref plan.Ref) (*index.Column, error) {
 	if ref.Entity == tree.Metric && ref.Fn != tree.Last {
 		return b.remember(ref, func() (*index.Column, error) { return b.metric(ref) })
 	}
@@ -432,7 +435,7 @@ func (b *segmentBatch) Column(_ context.Context, ref plan.Ref) (*index.Column, e
 			if err != nil {
 				return nil, err
 			}
-			return b.models(ref.Key, ids, b.Len())
+			return b.models(ctx, ref.Key, ids, b.Len())
 		})
 	}
 	return nil, nil

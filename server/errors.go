@@ -41,15 +41,18 @@ const statusGone = 499
 // here is the server's own: the client hears nothing of it and the log all.
 func toWire(err error) *wireError {
 	var (
-		wire   *wireError
-		parse  *query.ParseError
-		tooBig *http.MaxBytesError
+		wire    *wireError
+		parse   *query.ParseError
+		partial *runstone.PartialError
+		tooBig  *http.MaxBytesError
 	)
 	switch {
 	case errors.As(err, &wire):
 		return wire
 	case errors.As(err, &parse):
 		return &wireError{http.StatusBadRequest, "INVALID_PARAMETER_VALUE", parse.Msg}
+	case errors.As(err, &partial):
+		return &wireError{http.StatusBadRequest, "RESOURCE_EXHAUSTED", "The search needs too much memory. Please narrow it down."}
 	case errors.As(err, &tooBig):
 		return &wireError{http.StatusRequestEntityTooLarge, "BAD_REQUEST", fmt.Sprintf("The request body is over the limit of %d bytes.", tooBig.Limit)}
 	case errors.Is(err, artifact.ErrTooLarge):

@@ -66,6 +66,9 @@ func (s *Server) searchExperiments(ctx context.Context, a args) (any, error) {
 		return nil, err
 	}
 	found, err := s.db.SearchExperiments(ctx, filter, opt)
+	if err == nil {
+		err = onlyRows(found)
+	}
 	if err != nil {
 		return nil, err
 	}

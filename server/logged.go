@@ -249,6 +249,9 @@ func (s *Server) searchLogged(ctx context.Context, a args) (any, error) {
 	}
 	opt.SearchOptions = runstone.SearchOptions{Experiments: ids, Offset: page.Offset, After: page.After, Limit: limit}
 	found, err := s.db.SearchLoggedModels(ctx, filter, opt)
+	if err == nil {
+		err = onlyRows(found)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/runstonedb/runstone"
 )
 
 // A page token is base64 of {"offset": n}, as MLflow's is, or of {"after": c} with
@@ -71,6 +73,15 @@ func pythonBytes(b []byte) string {
 		}
 	}
 	return s.String() + "'"
+}
+
+// onlyRows refuses what was found by a query with GROUP BY, which has groups: a
+// client that asks for rows would take it for none.
+func onlyRows[T any](found *runstone.Page[T]) error {
+	if len(found.Items) == 0 && len(found.Table) > 0 {
+		return badRequest("A query with GROUP BY finds groups, which this search does not answer.")
+	}
+	return nil
 }
 
 // maxResults reads the argument max_results of the searches that word its

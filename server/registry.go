@@ -112,6 +112,9 @@ func (s *Server) searchModels(ctx context.Context, a args) (any, error) {
 		return nil, err
 	}
 	found, err := s.db.SearchModels(ctx, filter, opt)
+	if err == nil {
+		err = onlyRows(found)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -105,6 +105,9 @@ func (s *Server) searchRuns(ctx context.Context, a args) (any, error) {
 		Next string    `json:"next_page_token,omitempty"`
 	}{}
 	found, err := s.db.SearchRuns(ctx, filter, opt)
+	if err == nil {
+		err = onlyRows(found)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -175,6 +175,9 @@ func (s *Server) searchVersions(ctx context.Context, a args) (any, error) {
 		return nil, err
 	}
 	found, err := s.db.SearchVersions(ctx, filter, opt)
+	if err == nil {
+		err = onlyRows(found)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -200,15 +200,19 @@ func (c *compiler) node(x tree.Expr) (node, error) {
 	case *tree.Between:
 		return c.between(x)
 	case *tree.Match:
-		test, work, err := matcher(x)
+		test, re, err := matcher(x)
 		if err != nil {
 			return nil, err
+		}
+		t := &stringIs{price: costPattern, work: 2 + len(x.Pattern)/32, regex: re, not: x.Not}
+		if re != nil { // each byte may look at each instruction
+			t.work = 1000
 		}
 		if x.Not {
 			fits := test
 			test = func(s string) bool { return !fits(s) }
 		}
-		return c.strings(x.X, test, costPattern, work)
+		return c.strings(x.X, test, t)
 	case *tree.Is:
 		k, err := c.expr(x.X, false)
 		if v, ok := k.(*constant); ok && err == nil {
@@ -252,7 +256,8 @@ func (c *compiler) nodes(list []tree.Expr) ([]node, error) {
 	return out, nil
 }
 
-func (c *compiler) strings(x tree.Expr, test func(string) bool, price cost, work int) (node, error) {
+// strings compiles a test of a string; t says what there is to say of it.
+func (c *compiler) strings(x tree.Expr, test func(string) bool, t *stringIs) (node, error) {
 	k, err := c.expr(x, false)
 	if err != nil {
 		return nil, err
@@ -260,8 +265,8 @@ func (c *compiler) strings(x tree.Expr, test func(string) bool, price cost, work
 	if v, ok := k.(*constant); ok {
 		return fixed(v.value.kind == String && test(v.value.str)), nil
 	}
-	t := c.test(k, test, price)
-	t.work = work
+	t.slot, t.x, t.test = c.dicts, k, test
+	c.dicts++
 	return t, nil
 }
 
@@ -354,7 +359,7 @@ func (c *compiler) in(x *tree.In) (node, error) {
 	for _, l := range x.Values {
 		set[l.Str] = true
 	}
-	return c.strings(x.X, func(s string) bool { return set[s] != x.Not }, costStrings, 1)
+	return c.strings(x.X, func(s string) bool { return set[s] != x.Not }, &stringIs{price: costStrings, work: 1})
 }
 
 func (c *compiler) between(x *tree.Between) (node, error) {

@@ -118,26 +118,27 @@ func (v *verdicts) of(dict []string) {
 	clear(v.ok)
 }
 
-// decide tests a string that is not known.
-func (v *verdicts) decide(code int, test func(string) bool) {
+// decide tests a string that is not known. It is false once a limit is reached.
+func (v *verdicts) decide(r *exec, code int, x *stringIs) bool {
+	s := v.dict[code]
+	if !r.spend(len(s) * x.work) {
+		return false
+	}
 	v.known.Set(code)
 	v.left--
-	if test(v.dict[code]) {
+	if x.passes(r, s) {
 		v.ok.Set(code)
 	}
+	return true
 }
 
-// keep keeps in sel the values whose strings pass the test, which takes so much
-// work for each byte.
-func (v *verdicts) keep(r *exec, sel index.Bits, c *index.Column, test func(string) bool, work int) {
+// keep keeps in sel the values whose strings pass the test of x.
+func (v *verdicts) keep(r *exec, sel index.Bits, c *index.Column, x *stringIs) {
 	v.of(c.Dict)
 	if v.left > 0 && sel.Count() >= v.left {
-		for code, s := range v.dict {
-			if !v.known.Has(code) {
-				if !r.spend(len(s) * work) {
-					return
-				}
-				v.decide(code, test)
+		for code := range v.dict {
+			if !v.known.Has(code) && !v.decide(r, code, x) {
+				return
 			}
 		}
 	}
@@ -147,11 +148,8 @@ func (v *verdicts) keep(r *exec, sel index.Bits, c *index.Column, test func(stri
 	}
 	keepIf(sel, func(j int) bool {
 		code := int(c.Codes[j])
-		if !v.known.Has(code) {
-			if !r.spend(len(v.dict[code]) * work) {
-				return false
-			}
-			v.decide(code, test)
+		if !v.known.Has(code) && !v.decide(r, code, x) {
+			return false
 		}
 		return v.ok.Has(code)
 	})

@@ -109,15 +109,21 @@ func TestTimeInsideBatch(t *testing.T) {
 		return b
 	}
 	long := func() *wideBatch {
-		b := newWide(1 << 14)
+		b := newWide(1 << 11)
 		b.long = strings.Repeat("x", 4000)
 		return b
 	}
-	sums := strings.Repeat("sqrt(log(metrics.a) * exp(metrics.b)) > -1 AND ", 500) + "metrics.a = -1"
+	longest := func() *wideBatch {
+		b := newWide(3)
+		b.long = strings.Repeat("x", 1<<20)
+		return b
+	}
+	sums := strings.Repeat("sqrt(log(metrics.a) * exp(metrics.b)) > -1 AND ", 180) + "metrics.a = -1"
 	for text, src := range map[string]*wideBatch{
 		"metrics.m1 != metrics.m2 OR metrics.m1 = metrics.m2 + 1 OR metrics.m1 < metrics.m2": many(),
 		"metrics.m1 BETWEEN metrics.m2 + 1 AND metrics.m3":                                   many(),
 		"params.a ~ '(x?){200}y'":                                                                  long(),
+		"params.a ~ '(.?){200}y'":                                                                  longest(),
 		"NOT params.a ~ '(x?){150}y' OR params.b ~ '(.?){20}$'":                                    long(),
 		"ANY child(params.a ~ '(x?){200}y')":                                                       long(),
 		"GROUP BY metrics.a SELECT count() HAVING count() > 1 LIMIT 1":                             newWide(1 << 20),

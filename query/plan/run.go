@@ -36,7 +36,7 @@ type Options struct {
 // the ids of related runs, may take, unless [Options] say otherwise.
 const (
 	MaxGroups = 1 << 20
-	MaxKept   = 512 << 20
+	MaxKept   = 256 << 20
 )
 
 // Result is the answer to a query.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"io"
 	"regexp"
 	"strings"
 
@@ -17,6 +18,35 @@ type stringIs struct {
 	missing bool    // what a row without a value is
 	price   cost
 	work    int // of the test, for each byte
+	regex   *regexp.Regexp
+	not     bool // of the regular expression
+}
+
+// longText is the text of which a regular expression is matched with a regard to
+// the limits, byte by byte.
+const longText = 1 << 10
+
+// passes tests a string.
+func (x *stringIs) passes(r *exec, s string) bool {
+	if x.regex == nil || len(s) <= longText {
+		return x.test(s)
+	}
+	return x.regex.MatchReader(&limitedText{*strings.NewReader(s), r, x.work}) != x.not
+}
+
+// limitedText is a text that ends once a limit is reached.
+type limitedText struct {
+	strings.Reader
+	r    *exec
+	work int
+}
+
+// ReadRune implements [io.RuneReader].
+func (t *limitedText) ReadRune() (rune, int, error) {
+	if !t.r.spend(t.work) {
+		return 0, 0, io.EOF
+	}
+	return t.Reader.ReadRune()
 }
 
 func (x *stringIs) cost() cost { return max(x.price, x.x.cost()) }
@@ -61,7 +91,7 @@ func (x *stringIs) narrow(r *exec, c *index.Column, vals index.Bits) {
 		return
 	}
 	if x.equal == nil || vals.Count() < len(c.Dict) {
-		r.dicts[x.slot].keep(r, vals, c, x.test, x.work)
+		r.dicts[x.slot].keep(r, vals, c, x)
 		return
 	}
 	for code, s := range c.Dict {
@@ -97,28 +127,27 @@ const (
 	MaxRegex   = 4096
 )
 
-// matcher compiles a pattern to a test, which takes so much work for each byte.
-func matcher(m *tree.Match) (test func(string) bool, work int, err error) {
+// matcher compiles a pattern, of which the regular expression is nil for LIKE.
+func matcher(m *tree.Match) (test func(string) bool, re *regexp.Regexp, err error) {
 	switch m.Kind {
 	case tree.Like, tree.ILike:
 		if len(m.Pattern) > MaxPattern {
-			return nil, 0, invalid(m, "a pattern is longer than %d bytes", MaxPattern)
+			return nil, nil, invalid(m, "a pattern is longer than %d bytes", MaxPattern)
 		}
-		return like(m.Pattern, m.Kind == tree.ILike), 2 + len(m.Pattern)/32, nil
+		return like(m.Pattern, m.Kind == tree.ILike), nil, nil
 	}
 	if len(m.Pattern) > MaxRegex {
-		return nil, 0, invalid(m, "a regular expression is longer than %d bytes", MaxRegex)
+		return nil, nil, invalid(m, "a regular expression is longer than %d bytes", MaxRegex)
 	}
 	text := m.Pattern
 	if m.Kind == tree.IRegex {
 		text = "(?i)" + text
 	}
-	re, err := regexp.Compile(text)
+	re, err = regexp.Compile(text)
 	if err != nil {
-		return nil, 0, invalid(m, "%v", err)
+		return nil, nil, invalid(m, "%v", err)
 	}
-	// Every byte may look at every instruction, of which a repetition makes many.
-	return re.MatchString, 1000, nil
+	return re.MatchString, re, nil
 }
 
 // like is a test without a search where the pattern is a plain text with % in
