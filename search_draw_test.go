@@ -13,8 +13,8 @@ func (d *dice) compare() string {
 }
 
 func (d *dice) metric() string {
-	m := "metrics." + d.one("loss", "val_loss", "acc", "auc", "auc", "tp", "fn", "mem", "none")
-	if d.n(6) == 0 {
+	m := "metrics." + d.one("loss", "loss", "val_loss", "acc", "auc", "auc", "tp", "fn", "mem", "none")
+	if d.n(8) == 0 || strings.HasSuffix(m, "auc") && d.n(3) == 0 {
 		m += d.one("{split='holdout'}", "{context='train'}", "{dataset='cohort-a'}", "{digest='d1', context='holdout'}", "{dataset=''}")
 	}
 	return m
@@ -81,7 +81,7 @@ func (d *dice) condition(w *twin) string {
 			return d.one("ANY", "ALL") + " child(" + d.condition(w) + ")"
 		}
 	}
-	switch d.n(13) {
+	switch d.n(14) {
 	case 0, 1, 2:
 		return d.value() + " " + d.compare() + " " + d.number()
 	case 3:
@@ -98,6 +98,8 @@ func (d *dice) condition(w *twin) string {
 		return d.inexact()
 	case 11:
 		return d.lineage(w)
+	case 12:
+		return "metrics." + d.one("loss", "auc") + " " + d.compare() + " " + d.number()
 	}
 	return "parent." + d.one("", "parent.") + d.one("params.study = 'hpo-4'", "status = 'FINISHED'", "params.lr < 0.05", "tags.env IS NULL",
 		"tags.env != 'prod'")

@@ -31,6 +31,7 @@ func modelCheck(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
 		d := &dice{t: rt}
+		d.dense = d.n(2) == 0
 		where := filepath.Join(dir, strconv.Itoa(n))
 		w := newTwin(rt, where, tiny())
 		defer func() {
@@ -38,8 +39,12 @@ func modelCheck(t *testing.T) {
 			_ = os.RemoveAll(where)
 		}()
 		d.changes(w, 10)
-		for range 4 {
+		for range 3 {
 			d.changes(w, d.n(6))
+			if d.n(2) == 0 {
+				w.ok(w.db.Fold(ctx))
+				d.changes(w, d.n(3))
+			}
 			for range 8 {
 				w.same(w.db, d.query(w), d.options(w))
 			}
@@ -58,6 +63,7 @@ func modelCheck(t *testing.T) {
 type dice struct {
 	t     *rapid.T
 	depth int
+	dense bool // all runs have some metrics, so that the index may know more of them
 }
 
 func (d *dice) n(to int) int { return rapid.IntRange(0, to-1).Draw(d.t, "n") }
@@ -117,11 +123,17 @@ func (d *dice) change(w *twin) {
 	live := w.live()
 	if len(live) == 0 || d.n(5) == 0 {
 		e := d.experiment(w)
+		var r *keptRun
 		if d.n(4) == 0 {
-			w.start(e, draw(d, runNames), d.params(), d.tags(w))
-			return
+			r = w.start(e, draw(d, runNames), d.params(), d.tags(w))
+		} else {
+			r = w.run(e, draw(d, runNames), w.n.now-int64(d.n(5))*1000, d.params(), d.tags(w))
 		}
-		w.run(e, draw(d, runNames), w.n.now-int64(d.n(5))*1000, d.params(), d.tags(w))
+		if d.dense {
+			for _, name := range []string{"loss", "auc"} {
+				w.log(r, Metric{Name: name, Value: draw(d, keptValues[3:]), Time: w.n.now})
+			}
+		}
 		return
 	}
 	r := draw(d, live)
@@ -276,7 +288,8 @@ func (d *dice) query(w *twin) string {
 	if d.n(2) == 0 {
 		sorts := []string{}
 		keys := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{
-			"metrics.loss", "metrics.auc", "params.lr", "params.lr + 0", "argmin(metrics.val_loss)", "start_time", "end_time",
+			"metrics.loss", "max(metrics.auc)", // oftener, because the index knows their bounds
+			"metrics.acc", "metrics.auc", "params.lr", "params.lr + 0", "argmin(metrics.val_loss)", "start_time", "end_time",
 			"min(metrics.loss)", "run_name", "experiment_id", "duration", "tags.env", "metrics.tp / metrics.fn", "status",
 			"count(metrics.loss) OVER LAST 5 STEPS", "metrics.auc{context='holdout'}",
 		}), 1, 3, rapid.ID[string]).Draw(d.t, "sorts")

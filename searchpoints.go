@@ -17,6 +17,7 @@ type pointsAsked struct {
 	of     []store.Curve
 	ranges []store.Range
 	sums   []store.Summary
+	there  []int // rows that have points, in the window or not
 }
 
 // Series implements [plan.Batch].
@@ -67,6 +68,7 @@ func (r *runSource) curves(ctx context.Context, f *tree.Field, w *tree.Window, s
 		if sums[i].Count == 0 {
 			continue
 		}
+		all.there = append(all.there, c.rows[i])
 		rng, ok := windowRange(w, &sums[i])
 		if !ok {
 			continue
@@ -386,11 +388,7 @@ func (r *runSource) points(ctx context.Context, q *tree.Quantified, sel index.Bi
 	}
 	holds := index.NewBits(len(sel) * 64)
 	if q.How == tree.Never { // without points, if the metric is there
-		whole, err := r.curves(ctx, q.Field, nil, sel, row)
-		if err != nil {
-			return err
-		}
-		for _, i := range whole.rows {
+		for _, i := range c.there {
 			holds.Set(i)
 		}
 	}
