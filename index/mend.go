@@ -191,8 +191,9 @@ func (t *Table) sweep(ctx context.Context, st *store.Store) error {
 	}
 }
 
-// findDead returns the keys of up to sweepKeys rows that no segment of the list has. A segment with
-// a damaged head is an error: what columns it has cannot be told.
+// findDead returns the keys of up to sweepKeys rows that no segment of the list
+// has. A segment with a damaged head is an error: what columns it has cannot be
+// told.
 func findDead(ctx context.Context, tx *store.Tx, state stateRow, d *directory) ([][]byte, error) {
 	byNo := map[uint32]Segment{}
 	for _, s := range d.segs {
