@@ -92,6 +92,8 @@ func TestStartRunLeavesNoOrphan(t *testing.T) {
 // again once the holder has mended it.
 func TestSharedIndexMended(t *testing.T) {
 	holder, shared := holderAndShared(t)
+	holder.keeper.stop() // it would mend the index before anybody sees the damage
+	holder.keeper.done.Wait()
 	for range 3 {
 		require.NoError(t, holder.Track(ctx, "x", nil, func(ctx context.Context, run *Run) error {
 			return run.Log(ctx, 1, Metrics{"loss": 1})
@@ -112,7 +114,8 @@ func TestSharedIndexMended(t *testing.T) {
 	require.NoError(t, holder.Update(ctx, func(tx *store.Tx) error {
 		return tx.SaveBytes([]byte{'X'}, 1, []byte("no state")) // the state row of package index
 	}))
-	waitFor(0)
+	require.NoError(t, shared.SetExperimentTag(ctx, DefaultExperiment, "a", "b")) // the next read looks anew
+	require.Zero(t, segments(shared))
 	require.Zero(t, segments(holder))
 	require.NoError(t, holder.Reindex(ctx, nil))
 	require.EqualValues(t, 1, segments(holder))
