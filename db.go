@@ -240,6 +240,7 @@ func (db *DB) readerOf(own bool) (s *store.Store, done func(), err error) {
 			return nil, nil, err
 		}
 		db.retire()
+		db.runs.Trust()
 		v = &sharedView{store: s, at: at, written: written}
 		db.view = v
 	}

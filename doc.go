@@ -8,11 +8,11 @@
 //	err = run.Log(ctx, step, runstone.Metrics{"loss": loss})
 //	err = run.End(ctx, runstone.Finished)
 //
-// Beyond that: [DB.Search] finds runs by a filter over params, metrics and
-// tags; [DB.Points] and [DB.Downsample] read curves, [DB.Ever] and its like ask
-// about every step of them; [Run.LogArtifact] keeps files; RunOptions.Parent
-// nests runs; [DB.RegisterModel] makes versions of a model; a nil *[Run]
-// switches tracking off.
+// Beyond that: [DB.Search] finds runs by a query over params, metrics and tags,
+// [DB.SearchRuns] also groups them; [DB.Points] and [DB.Downsample] read curves,
+// [DB.Ever] and its like ask about every step of them; [Run.LogArtifact] keeps
+// files; RunOptions.Parent nests runs; [DB.RegisterModel] makes versions of a
+// model; a nil *[Run] switches tracking off.
 //
 // Any number of processes may open one directory at once. The first holds it;
 // the changes of the others go through inboxes that the holder applies, see
@@ -29,6 +29,7 @@
 //	'A' hash(path)             → artifact: path, size, digest
 //
 // where everything but hashes is a uint32 ordinal of a dictionary in package
-// store. Registry, models and datasets are in package lineage, metric series
-// in package store, the members of an experiment in package index.
+// store, and the body of a param or a tag is its text. Registry, models and
+// datasets are in package lineage, metric series in package store, the members
+// of an experiment and the run table in package index.
 package runstone

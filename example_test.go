@@ -85,3 +85,46 @@ func ExampleRun_Recorder() {
 	// above 0.01: false after 0 decoded blocks
 	// 1000 last points, mean 0.000099
 }
+
+// A study of a param: the mean of each value's runs, and how sure it is.
+func ExampleDB_SearchRuns() {
+	dir, _ := os.MkdirTemp("", "runstone")
+	defer os.RemoveAll(dir)
+	ctx := context.Background()
+	db, err := runstone.Open(dir, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	for i := range 12 {
+		depth := 2 + 2*(i%3)
+		opt := &runstone.RunOptions{Params: map[string]string{"depth": fmt.Sprint(depth)}}
+		err := db.Track(ctx, "trees", opt, func(ctx context.Context, run *runstone.Run) error {
+			for step := range int64(50) {
+				loss := 1/float64(depth) + float64(50-step+int64(i))/100
+				if err := run.Log(ctx, step, runstone.Metrics{"loss": loss}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	page, err := db.SearchRuns(ctx, `params.depth > 2
+		GROUP BY params.depth
+		SELECT params.depth, count() AS runs, mean(min(metrics.loss)) AS loss, ci95(min(metrics.loss)) AS ci
+		ORDER BY loss`, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(page.Columns)
+	for _, row := range page.Table {
+		fmt.Printf("%v %v %.3f %.3f\n", row...)
+	}
+	// Output:
+	// [params.depth runs loss ci]
+	// 6 4 0.242 0.062
+	// 4 4 0.315 0.062
+}

@@ -1,10 +1,13 @@
 package runstone
 
 import (
+	"context"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/runstonedb/runstone/store"
 )
 
 // holderAndShared opens one directory twice.
@@ -83,4 +86,38 @@ func TestStartRunLeavesNoOrphan(t *testing.T) {
 	_, err = db.StartRun(ctx, "exp", &RunOptions{Tags: map[string]string{"../x": "1"}})
 	require.ErrorIs(t, err, ErrInvalid)
 	require.Empty(t, search(t, db, "", nil))
+}
+
+// TestSharedIndexMended: a process that shares the database uses the run index
+// again once the holder has mended it.
+func TestSharedIndexMended(t *testing.T) {
+	holder, shared := holderAndShared(t)
+	holder.keeper.stop() // it would mend the index before anybody sees the damage
+	holder.keeper.done.Wait()
+	for range 3 {
+		require.NoError(t, holder.Track(ctx, "x", nil, func(ctx context.Context, run *Run) error {
+			return run.Log(ctx, 1, Metrics{"loss": 1})
+		}))
+	}
+	require.NoError(t, holder.Fold(ctx))
+	// segments returns how many of them a search reads.
+	segments := func(db *DB) int64 {
+		page, err := db.SearchRuns(ctx, "metrics.loss = 1", &SearchOptions{Explain: true})
+		require.NoError(t, err)
+		require.Len(t, page.Items, 3)
+		return page.Explain.Stats.Segments
+	}
+	waitFor := func(want int64) {
+		require.Eventually(t, func() bool { return segments(shared) == want }, waitLong, waitStep)
+	}
+	waitFor(1)
+	require.NoError(t, holder.Update(ctx, func(tx *store.Tx) error {
+		return tx.SaveBytes([]byte{'X'}, 1, []byte("no state")) // the state row of package index
+	}))
+	require.NoError(t, shared.SetExperimentTag(ctx, DefaultExperiment, "a", "b")) // the next read looks anew
+	require.Zero(t, segments(shared))
+	require.Zero(t, segments(holder))
+	require.NoError(t, holder.Reindex(ctx, nil))
+	require.EqualValues(t, 1, segments(holder))
+	waitFor(1)
 }

@@ -27,8 +27,9 @@ type VerifyOptions struct {
 }
 
 // Verify reads everything in the database: every row, every run with all that
-// belongs to it, every metric block, and the run index beside the records. It calls report for each piece of damage
-// and goes on; its error is for what keeps it from going on.
+// belongs to it, every metric block, and the run index beside the records. It
+// calls report for each piece of damage and goes on; its error is for what keeps
+// it from going on.
 func (db *DB) Verify(ctx context.Context, opt *VerifyOptions, report func(Problem)) (VerifyReport, error) {
 	s, done, err := db.reader()
 	if err != nil {

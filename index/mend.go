@@ -106,6 +106,9 @@ func (t *Table) reset(ctx context.Context, st *store.Store) error {
 			next = max(next, t.directory.next)
 		}
 		t.mu.Unlock()
+		if lost != nil {
+			next += unseen
+		}
 		state := stateRow{Next: next + 1, Epoch: epoch, Sweep: true, Rebuild: true}
 		return state.save(tx)
 	})
@@ -119,6 +122,10 @@ func (t *Table) reset(ctx context.Context, st *store.Store) error {
 	t.cache.clear()
 	return nil
 }
+
+// unseen is more than the numbers that were given last but are in no row any
+// more. Other processes may have kept what they stood for.
+const unseen = 1 << 16
 
 // keyNumber returns the number of a segment or a column, or the epoch of a mark,
 // that is in a key.
@@ -191,8 +198,9 @@ func (t *Table) sweep(ctx context.Context, st *store.Store) error {
 	}
 }
 
-// findDead returns the keys of up to sweepKeys rows that no segment of the list has. A segment with
-// a damaged head is an error: what columns it has cannot be told.
+// findDead returns the keys of up to sweepKeys rows that no segment of the list
+// has. A segment with a damaged head is an error: what columns it has cannot be
+// told.
 func findDead(ctx context.Context, tx *store.Tx, state stateRow, d *directory) ([][]byte, error) {
 	byNo := map[uint32]Segment{}
 	for _, s := range d.segs {

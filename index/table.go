@@ -62,11 +62,16 @@ func (t *Table) Distrust(err error) bool {
 	return true
 }
 
-// Distrusted reports whether a fold has something to mend.
-func (t *Table) Distrusted() bool {
+// Trust takes back every [Table.Distrust]. It is for who reads a newer copy of
+// the store, in which the process that holds it may have mended the table.
+func (t *Table) Trust() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.broken || len(t.bad) > 0
+	if t.broken {
+		t.directory = nil
+		t.cache.clear()
+	}
+	t.broken, t.bad = false, map[uint32]bool{}
 }
 
 // load returns the state and the list of segments as a transaction sees them,

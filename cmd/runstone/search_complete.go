@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/runstonedb/runstone"
+	"github.com/runstonedb/runstone/query/tree"
 )
 
 // queryWords completes a key behind metrics., params. or tags. at the end of a
@@ -14,25 +15,26 @@ import (
 func (a *app) queryWords(ctx context.Context, db *runstone.DB, _ []string, prefix string) ([]string, error) {
 	at := strings.LastIndexAny(prefix, " (,<>=") + 1
 	before, word := prefix[:at], prefix[at:]
-	entity, start, ok := strings.Cut(word, ".")
+	name, start, ok := strings.Cut(word, ".")
+	entities := map[string]tree.Entity{"metrics": tree.Metric, "params": tree.Param, "tags": tree.Tag}
+	var out []string
 	if !ok {
-		var out []string
-		for _, e := range []string{"metrics.", "params.", "tags."} {
+		for _, e := range slices.Sorted(maps.Keys(entities)) {
 			if strings.HasPrefix(e, word) {
-				out = append(out, before+e)
+				out = append(out, before+e+".")
 			}
 		}
 		return out, nil
 	}
-	var out []string
+	entity, ok := entities[name]
+	if !ok {
+		return nil, nil
+	}
 	seen := map[string]bool{}
 	offer := func(key string) {
 		if strings.HasPrefix(key, start) && !seen[key] {
 			seen[key] = true
-			if strings.Trim(key, keyChars) != "" {
-				key = "`" + key + "`"
-			}
-			out = append(out, before+entity+"."+key)
+			out = append(out, before+tree.Text(&tree.Field{Entity: entity, Key: key}))
 		}
 	}
 	for r, err := range db.Search(ctx, "", &runstone.SearchOptions{Limit: completedRuns}) {
@@ -40,13 +42,13 @@ func (a *app) queryWords(ctx context.Context, db *runstone.DB, _ []string, prefi
 			return nil, err
 		}
 		switch entity {
-		case "metrics":
+		case tree.Metric:
 			for i := range r.Metrics {
 				offer(r.Metrics[i].Metric)
 			}
-		case "params":
+		case tree.Param:
 			offerKeys(r.Params, offer)
-		case "tags":
+		case tree.Tag:
 			offerKeys(r.Tags, offer)
 		}
 	}
@@ -55,9 +57,6 @@ func (a *app) queryWords(ctx context.Context, db *runstone.DB, _ []string, prefi
 
 // completedRuns is how many runs are asked for the keys they have.
 const completedRuns = 50
-
-// keyChars are the characters of keys that need no quotes in a query.
-const keyChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-"
 
 func offerKeys(m map[string]string, offer func(string)) {
 	for _, key := range slices.Sorted(maps.Keys(m)) {

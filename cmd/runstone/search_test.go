@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/runstonedb/runstone"
 	"github.com/runstonedb/runstone/query"
 	"github.com/runstonedb/runstone/query/tree"
 )
@@ -74,5 +75,26 @@ func TestShellQuote(t *testing.T) {
 		"plain-1.0": "plain-1.0", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$x": "'$x'", "a\nb": "'a\nb'", "ü": "'ü'",
 	} {
 		require.Equal(t, want, shellQuote(word))
+	}
+}
+
+// TestQueryWords: what is offered is a key as the language has it.
+func TestQueryWords(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	db, err := runstone.Open(dir, nil)
+	require.NoError(t, err)
+	run, err := db.StartRun(t.Context(), "diag", &runstone.RunOptions{
+		Params: map[string]string{"lr": "1", "lr-min": "2", "lr/max": "3", "l:r": "4", "été.x": "5", "seed": "6"},
+	})
+	require.NoError(t, err)
+	require.NoError(t, run.End(t.Context(), runstone.Finished))
+	require.NoError(t, db.Close())
+	code, out, errs := call(t, "__complete", "search", "-d", dir, "NOT params.l")
+	require.Zero(t, code, errs)
+	words := strings.Split(strings.TrimSpace(out), "\n")
+	require.ElementsMatch(t, []string{"NOT params.lr", "NOT params.`lr-min`", "NOT params.`lr/max`", "NOT params.`l:r`"}, words[:len(words)-1])
+	for _, w := range words[:len(words)-1] {
+		_, err := query.Parse(tree.Runs, w+" = '1'")
+		require.NoError(t, err)
 	}
 }
