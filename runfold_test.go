@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/runstonedb/runstone/store"
 )
 
 // TestFoldBesideWriters folds while runs get points: what a fold read ahead of a
@@ -69,4 +71,46 @@ func TestFoldBesideWriters(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, alone, r)
 	}
+}
+
+// TestFoldReadsAhead: only idle runs are read ahead, and only for the transaction
+// whose marks the index takes away.
+func TestFoldReadsAhead(t *testing.T) {
+	db := openDB(t, t.TempDir(), small())
+	var ids []string
+	for i := range 6 {
+		ids = append(ids, newRun(t, db, "e", fmt.Sprint("run ", i)).ID)
+		require.NoError(t, db.LogBatch(ctx, ids[i], Batch{Metrics: []Metric{{Name: "a", Value: 1}, {Name: "a", Value: 2, Dataset: "d"}}}))
+	}
+	open, err := db.ResumeRun(ctx, ids[3])
+	require.NoError(t, err)
+	f := newFolder(ctx, db.store)
+	count := func(run uint32) (n int64) {
+		sums, err := f.summaries(run)
+		require.NoError(t, err)
+		for i := range sums {
+			n += sums[i].Count
+		}
+		return n
+	}
+	require.NoError(t, db.View(ctx, func(tx *store.Tx) error {
+		f.enter(tx)
+		require.EqualValues(t, 2, count(1))
+		require.EqualValues(t, 2, count(2))
+		require.EqualValues(t, 2, count(3))
+		require.Equal(t, []uint32{3, 5, 6}, f.runs)
+		require.NoError(t, open.Log(ctx, 7, Metrics{"a": 3}))
+		require.EqualValues(t, 3, count(4))
+		require.EqualValues(t, 2, count(5))
+		require.Zero(t, count(9))
+		return nil
+	}))
+	require.NoError(t, db.LogBatch(ctx, ids[0], Batch{Metrics: []Metric{{Name: "a", Step: 1}}}))
+	require.NoError(t, db.View(ctx, func(tx *store.Tx) error {
+		f.enter(tx)
+		require.Empty(t, f.runs)
+		require.EqualValues(t, 3, count(1))
+		return nil
+	}))
+	require.NoError(t, open.End(ctx, Finished))
 }
