@@ -32,6 +32,9 @@ type runSource struct {
 	relations   map[*tree.Lineage]map[uint32]bool
 }
 
+// heldColumns is how many columns are kept that had to be made.
+const heldColumns = 128
+
 // liveBatch is how many changed runs are read together.
 const liveBatch = 1024
 
@@ -449,7 +452,7 @@ func (b *segmentBatch) remember(ref plan.Ref, read func() (*index.Column, error)
 	if err != nil {
 		return nil, err
 	}
-	if b.made == nil {
+	if b.made == nil || len(b.made) == heldColumns {
 		b.made = map[plan.Ref]*index.Column{}
 	}
 	b.made[ref] = c

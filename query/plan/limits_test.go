@@ -220,6 +220,29 @@ func TestWideSums(t *testing.T) {
 	}
 }
 
+// TestManyFields: thousands of fields are read, and few of them held.
+func TestManyFields(t *testing.T) {
+	text := ""
+	for i := range 800 {
+		text += fmt.Sprintf("metrics.a%d >= 0 slope(metrics.b%d) >= 0 ", i, i%300)
+	}
+	r := newExec(context.Background(), planOf(t, text), &Options{})
+	for range 2 {
+		r.start(newWide(100))
+		sel, err := r.filter()
+		require.NoError(t, err)
+		require.Equal(t, 100, sel.Count())
+		held := 0
+		for i := range r.columns {
+			held += int(bit(r.columns[i] != nil))
+		}
+		for i := range r.series {
+			held += int(bit(r.series[i].rows != nil))
+		}
+		require.Equal(t, 2*heldColumns, held)
+	}
+}
+
 // TestForgedCursors: whatever is in a cursor, it is refused or names a place.
 func TestForgedCursors(t *testing.T) {
 	src := campaignRuns()
