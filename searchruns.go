@@ -17,15 +17,13 @@ import (
 // runSource gives the runs to a search: whole segments of the index, and the
 // runs that changed since in batches of their own, read from the records.
 type runSource struct {
-	db      *DB
-	s       *store.Store
-	tx      *store.Tx
-	snap    *index.Snapshot
-	now     int64 // Unix ms
-	view    ViewType
-	within  map[uint32]bool // experiments; nil is all
-	stats   *plan.Stats
-	metrics map[string]uint32 // ordinals, 0 for a name without one
+	s      *store.Store
+	tx     *store.Tx
+	snap   *index.Snapshot
+	now    int64 // Unix ms
+	view   ViewType
+	within map[uint32]bool // experiments; nil is all
+	stats  *plan.Stats
 
 	experiments map[uint32]*Experiment // by ordinal
 	versions    map[string][]*lineage.ModelVersion

@@ -31,7 +31,13 @@ type wideBatch struct {
 }
 
 func (b *wideBatch) Batches(context.Context) iter.Seq2[Batch, error] {
-	return func(yield func(Batch, error) bool) { _ = yield(b, nil) && yield(b, nil) }
+	return func(yield func(Batch, error) bool) {
+		for range 2 {
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}
 }
 
 func (b *wideBatch) Len() int         { return b.n }
