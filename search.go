@@ -39,8 +39,9 @@ type SearchOptions struct {
 	Limit   int // 0 is that of the query, or none
 	// After goes on behind the page whose Next this is.
 	After string
-	// Time and Bytes bound what the search may cost: how long it takes, and how
-	// much of columns and points it reads. 0 is no bound. See [PartialError].
+	// Time and Bytes bound what the search may cost: how long it takes to find the
+	// page, and how much of columns and points it reads and holds. 0 is no bound;
+	// what the items of the page take to read comes on top. See [PartialError].
 	Time  time.Duration
 	Bytes int64
 	// Total asks for Page.Total, Explain for Page.Explain.

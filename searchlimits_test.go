@@ -267,3 +267,29 @@ func damageIndex(t testing.TB, dir string, r *rand.Rand, forged bool) string {
 	require.NoError(t, b.Close())
 	return what.String()
 }
+
+// TestManyMetrics: a query of more metrics and functions than are held at a time is
+// right, over records and over the index.
+func TestManyMetrics(t *testing.T) {
+	db := openDB(t, t.TempDir(), small())
+	for i := range 5 {
+		info := newRun(t, db, "many", fmt.Sprint(i))
+		b := Batch{}
+		for k := range 300 {
+			for step := range int64(2) {
+				b.Metrics = append(b.Metrics, Metric{Name: fmt.Sprint("m", k), Step: step, Value: float64(k + i + int(step))})
+			}
+		}
+		require.NoError(t, db.LogBatch(ctx, info.ID, b))
+	}
+	var text strings.Builder
+	for range 2 {
+		for k := range 220 {
+			fmt.Fprintf(&text, "min(metrics.m%d) >= %d max(metrics.m%d) <= %d slope(metrics.m%d) = 1 ", k, k+2, k, k+4, k%200)
+		}
+	}
+	for range 2 {
+		require.Equal(t, []string{"3", "2"}, search(t, db, text.String(), nil))
+		require.NoError(t, db.Fold(ctx))
+	}
+}

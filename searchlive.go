@@ -66,6 +66,9 @@ func (b *recordBatch) Column(ctx context.Context, ref plan.Ref) (*index.Column, 
 	if err != nil {
 		return nil, err
 	}
+	if len(b.made) == heldColumns {
+		clear(b.made)
+	}
 	b.made[ref] = c
 	return c, nil
 }
@@ -94,6 +97,10 @@ func (b *recordBatch) make(ctx context.Context, ref plan.Ref) (*index.Column, er
 	}
 	return b.values(f)
 }
+
+// heldMetrics is of how many metrics the summaries are kept, for other functions of
+// them.
+const heldMetrics = 16
 
 // textColumn is a column of strings in the making.
 type textColumn struct {
@@ -229,6 +236,10 @@ func (b *recordBatch) summaries(ctx context.Context, metric string) ([]store.Sum
 	})
 	if err != nil {
 		return nil, err
+	}
+	if len(b.sums) == heldMetrics {
+		clear(b.of)
+		b.sums = nil
 	}
 	b.of[metric] = len(b.sums)
 	b.sums = append(b.sums, sums)

@@ -17,20 +17,21 @@ import (
 // runSource gives the runs to a search: whole segments of the index, and the
 // runs that changed since in batches of their own, read from the records.
 type runSource struct {
-	db      *DB
-	s       *store.Store
-	tx      *store.Tx
-	snap    *index.Snapshot
-	now     int64 // Unix ms
-	view    ViewType
-	within  map[uint32]bool // experiments; nil is all
-	stats   *plan.Stats
-	metrics map[string]uint32 // ordinals, 0 for a name without one
+	s      *store.Store
+	tx     *store.Tx
+	snap   *index.Snapshot
+	now    int64 // Unix ms
+	view   ViewType
+	within map[uint32]bool // experiments; nil is all
+	stats  *plan.Stats
 
 	experiments map[uint32]*Experiment // by ordinal
 	versions    map[string][]*lineage.ModelVersion
 	relations   map[*tree.Lineage]map[uint32]bool
 }
+
+// heldColumns is how many columns are kept that had to be made.
+const heldColumns = 128
 
 // liveBatch is how many changed runs are read together.
 const liveBatch = 1024
@@ -449,7 +450,7 @@ func (b *segmentBatch) remember(ref plan.Ref, read func() (*index.Column, error)
 	if err != nil {
 		return nil, err
 	}
-	if b.made == nil {
+	if b.made == nil || len(b.made) == heldColumns {
 		b.made = map[plan.Ref]*index.Column{}
 	}
 	b.made[ref] = c

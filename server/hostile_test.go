@@ -27,7 +27,9 @@ func TestHostileSearches(t *testing.T) {
 	}
 	require.NoError(t, b.db.Fold(context.Background()))
 	long := func(part string) string { return strings.TrimSpace(strings.Repeat(part, 60_000/len(part))) }
-	deep := func(open string, n int) string { return strings.Repeat(open, n) + "metrics.a > 1" + strings.Repeat(")", n) }
+	deep := func(open string, n int) string {
+		return strings.Repeat(open, n) + "metrics.a > 1" + strings.Repeat(")", n)
+	}
 	token := func(v string) string { return base64.StdEncoding.EncodeToString([]byte(v)) }
 	type request map[string]any
 	for name, c := range map[string]struct {

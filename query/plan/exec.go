@@ -28,6 +28,7 @@ type exec struct {
 	columns []*index.Column
 	asked   []bool
 	series  []computed
+	held    [2]ring    // which of them there are: columns, functions
 	dicts   []verdicts // by slot, kept over batches
 	kin     []kinSets  // by slot, of the whole run
 	ids     map[string]uint32
@@ -83,6 +84,29 @@ func (r *exec) keep(x node, sel index.Bits) error {
 	}
 	return err
 }
+
+// heldColumns is how many columns of a batch, and how many functions of points, are
+// kept for who asks again: a query may name thousands.
+const heldColumns = 128
+
+// ring is slots in the order in which they were filled.
+type ring struct {
+	slots []int
+	next  int
+}
+
+// add takes up a slot and, if there are too many, tells which one to give up.
+func (g *ring) add(slot int) (out int, full bool) {
+	if len(g.slots) < heldColumns {
+		g.slots = append(g.slots, slot)
+		return 0, false
+	}
+	out, g.slots[g.next] = g.slots[g.next], slot
+	g.next = (g.next + 1) % heldColumns
+	return out, true
+}
+
+func (g *ring) reset() { g.slots, g.next = g.slots[:0], 0 }
 
 type computed struct {
 	column *index.Column
@@ -161,6 +185,8 @@ func (r *exec) start(b Batch) {
 	clear(r.asked)
 	clear(r.columns)
 	clear(r.series)
+	r.held[0].reset()
+	r.held[1].reset()
 }
 
 func (r *exec) column(slot int, ref Ref) (*index.Column, error) {
@@ -170,6 +196,9 @@ func (r *exec) column(slot int, ref Ref) (*index.Column, error) {
 	c, err := r.batch.Column(r.ctx, ref)
 	if err != nil {
 		return nil, err
+	}
+	if out, full := r.held[0].add(slot); full {
+		r.columns[out], r.asked[out] = nil, false
 	}
 	r.columns[slot], r.asked[slot] = c, true
 	return c, nil
@@ -185,6 +214,11 @@ func (r *exec) points(slot int, fn *tree.Series, sel index.Bits) (*index.Column,
 	c, err := r.seriesOf(fn, sel)
 	if err != nil {
 		return nil, err
+	}
+	if s.rows == nil {
+		if out, full := r.held[1].add(slot); full {
+			r.series[out] = computed{}
+		}
 	}
 	*s = computed{c, rows}
 	return c, nil

@@ -31,7 +31,13 @@ type wideBatch struct {
 }
 
 func (b *wideBatch) Batches(context.Context) iter.Seq2[Batch, error] {
-	return func(yield func(Batch, error) bool) { _ = yield(b, nil) && yield(b, nil) }
+	return func(yield func(Batch, error) bool) {
+		for range 2 {
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}
 }
 
 func (b *wideBatch) Len() int         { return b.n }
@@ -217,6 +223,29 @@ func TestWideSums(t *testing.T) {
 		}
 		require.LessOrEqual(t, cap(r.arena.floats), most*4<<12, clip(text))
 		require.LessOrEqual(t, cap(r.arena.words), 1<<16, clip(text))
+	}
+}
+
+// TestManyFields: thousands of fields are read, and few of them held.
+func TestManyFields(t *testing.T) {
+	text := ""
+	for i := range 800 {
+		text += fmt.Sprintf("metrics.a%d >= 0 slope(metrics.b%d) >= 0 ", i, i%300)
+	}
+	r := newExec(context.Background(), planOf(t, text), &Options{})
+	for range 2 {
+		r.start(newWide(100))
+		sel, err := r.filter()
+		require.NoError(t, err)
+		require.Equal(t, 100, sel.Count())
+		held := 0
+		for i := range r.columns {
+			held += int(bit(r.columns[i] != nil))
+		}
+		for i := range r.series {
+			held += int(bit(r.series[i].rows != nil))
+		}
+		require.Equal(t, 2*heldColumns, held)
 	}
 }
 

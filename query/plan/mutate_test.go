@@ -253,10 +253,6 @@ func (m *mutator) condition(depth int) {
 		}
 		m.text1()
 		m.put(")")
-	default:
-		m.value(depth)
-		m.put(choose(m, " = ", " != ", " < ", " <= ", " > ", " >= ", " IS DISTINCT FROM ", " IS NOT DISTINCT FROM "))
-		m.literal()
 	case 3:
 		m.value(depth)
 		m.put(choose(m, "=", "<", " != "))
@@ -309,6 +305,10 @@ func (m *mutator) condition(depth int) {
 		m.metric()
 		m.put(", patience=3", choose(m, "", ", tol=1e-4"), ")")
 		m.window()
+	default:
+		m.value(depth)
+		m.put(choose(m, " = ", " != ", " < ", " <= ", " > ", " >= ", " IS DISTINCT FROM ", " IS NOT DISTINCT FROM "))
+		m.literal()
 	}
 }
 

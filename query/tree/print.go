@@ -207,7 +207,8 @@ func (p *printer) value(x Expr) {
 		p.expr(x.X)
 	case *Neg:
 		p.put("-")
-		p.wrapped(x.X, precedence(x.X) < 4)
+		_, literal := x.X.(*Literal) // which may have a sign of its own
+		p.wrapped(x.X, literal || precedence(x.X) < 4)
 	case *Arithmetic:
 		own := precedence(x)
 		p.wrapped(x.L, precedence(x.L) < own)

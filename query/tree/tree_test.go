@@ -45,6 +45,7 @@ func TestText(t *testing.T) {
 			Window: &tree.Window{Kind: tree.Steps, From: math.MinInt64, To: math.MaxInt64}}},
 		{"ALWAYS(metrics.a <= 0.5 FOR 90s) OVER LAST 1500ms", &tree.Quantified{How: tree.Always, Field: a, Op: tree.Le, X: 0.5,
 			For: 90_000, ForTime: true, Window: &tree.Window{Kind: tree.LastTime, N: 1500}}},
+		{"metrics.a > -(-9223372036854775808)", &tree.Compare{Op: tree.Gt, L: a, R: &tree.Neg{X: &tree.Literal{Kind: tree.Int, Int: math.MinInt64}}}},
 		{"max(metrics.a) OVER LAST 9007199254740992 STEPS", &tree.Series{Fn: tree.Max, Field: a, Window: &tree.Window{Kind: tree.LastSteps, N: 1 << 53}}},
 		{"max(metrics.a) OVER FIRST 1000000 STEPS", &tree.Series{Fn: tree.Max, Field: a, Window: &tree.Window{Kind: tree.FirstSteps, N: 1e6}}},
 		{"parent.parent.metrics.a = 1.0", &tree.Relative{X: &tree.Relative{X: &tree.Compare{L: a, R: number(1)}}}},
