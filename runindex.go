@@ -159,7 +159,7 @@ func total(finite float64, posInf, negInf int64) float64 {
 	return finite
 }
 
-// Runs that changed are searched one by one until they are folded into the
+// Runs that changed are read from their records until they are folded into the
 // index: in the background once there are many, and when the database is closed.
 const (
 	foldMany  = 256
@@ -204,9 +204,9 @@ func runEnded(tx *store.Tx, run uint32) bool {
 }
 
 // Fold brings what changed since into the run index, runs that are being logged
-// excepted. It happens by itself, see docs/adr; a program that has just logged
-// many runs and is about to search them may call it. [ErrLocked] when the
-// database is shared.
+// excepted. It happens by itself, see docs/adr/0007-run-table.md; a program that
+// has just logged many runs and is about to search them may call it. [ErrLocked]
+// when the database is shared, [ErrReadOnly] of one that is read-only.
 func (db *DB) Fold(ctx context.Context) error {
 	if err := db.holds(); err != nil {
 		return err
@@ -215,7 +215,7 @@ func (db *DB) Fold(ctx context.Context) error {
 }
 
 // Reindex makes the run index anew from the records. progress, which may be nil,
-// is told of runs done. [ErrLocked] when the database is shared.
+// is told of runs done. Errors as of [DB.Fold].
 func (db *DB) Reindex(ctx context.Context, progress func(done, of int)) error {
 	if err := db.holds(); err != nil {
 		return err

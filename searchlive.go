@@ -112,6 +112,14 @@ func newTextColumn(n int) *textColumn {
 	return &textColumn{index.Column{Type: index.Strings, Has: index.NewBits(n), Codes: make([]uint32, n)}, map[string]uint32{}}
 }
 
+// newTextLists makes one with several values of each row: those that are added
+// until Starts says that they end.
+func newTextLists(n int) *textColumn {
+	return &textColumn{index.Column{Type: index.Strings, Starts: make([]uint32, n+1)}, map[string]uint32{}}
+}
+
+func (c *textColumn) add(s string) { c.Codes = append(c.Codes, c.code(s)) }
+
 func (c *textColumn) set(i int, s string) {
 	c.Has.Set(i)
 	c.Codes[i] = c.code(s)
@@ -201,7 +209,7 @@ func (b *recordBatch) attribute(attr uint32) (*index.Column, error) {
 
 // datasets reads a field of the dataset inputs of all runs.
 func (b *recordBatch) datasets(key string) (*index.Column, error) {
-	c := &textColumn{index.Column{Type: index.Strings, Starts: make([]uint32, b.Len()+1)}, map[string]uint32{}}
+	c := newTextLists(b.Len())
 	for i, run := range b.runs {
 		uses, err := lineage.InputUses(b.tx, run)
 		if err != nil {
@@ -210,12 +218,12 @@ func (b *recordBatch) datasets(key string) (*index.Column, error) {
 		for _, u := range uses {
 			switch key {
 			case "name":
-				c.Codes = append(c.Codes, c.code(u.Name))
+				c.add(u.Name)
 			case "digest":
-				c.Codes = append(c.Codes, c.code(u.Digest))
+				c.add(u.Digest)
 			case "context":
 				if u.Context != "" {
-					c.Codes = append(c.Codes, c.code(u.Context))
+					c.add(u.Context)
 				}
 			}
 		}
