@@ -355,6 +355,9 @@ func unknownNames(tx *store.Tx, q *tree.Query) (hints []string, err error) {
 	kinds := map[tree.Entity]store.Kind{tree.Metric: store.KindSeries, tree.Param: kindParam, tree.Tag: kindTag}
 	seen := map[string]bool{}
 	tree.Walk(q.Filter, func(x tree.Expr) bool {
+		if c, ok := x.(*tree.Compare); ok {
+			hints = append(hints, noStatus(c)...)
+		}
 		f, ok := x.(*tree.Field)
 		if !ok || kinds[f.Entity] == 0 || err != nil {
 			return err == nil
@@ -377,4 +380,18 @@ func unknownNames(tx *store.Tx, q *tree.Query) (hints []string, err error) {
 		return false
 	})
 	return hints, err
+}
+
+// noStatus says that a comparison asks for a status that no run can have.
+func noStatus(c *tree.Compare) []string {
+	f, ok := c.L.(*tree.Field)
+	lit, isText := c.R.(*tree.Literal)
+	if !ok || !isText || c.Op != tree.Eq || f.Entity != tree.Attribute || f.Key != "status" || slices.Contains(statusNames[1:], lit.Str) {
+		return nil
+	}
+	hint := "no run has the status " + tree.Text(lit)
+	if s := query.Suggest(lit.Str, statusNames[1:]); s != "" {
+		hint += " (" + s + ")"
+	}
+	return []string{hint}
 }

@@ -249,7 +249,7 @@ func (p *parser) pair(left, right *operand, equality bool) (operand, *ParseError
 		r, err := p.value(*right)
 		if err != nil {
 			e := p.errorAt(t.pos, t.end, p.wrongValue(left.x, p.text(t), true))
-			if t.quote == 0 {
+			if t.quote == 0 && (left.x.Type() != tree.String || err.Hint != keyHint(p.d, t.val, useFilter)) {
 				e.Hint = err.Hint
 			}
 			return operand{}, e

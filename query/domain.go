@@ -187,6 +187,20 @@ func invalidAttribute(d tree.Domain, name string, use uint8) string {
 	return "Invalid attribute key '" + name + "' specified. Valid keys are '" + pySet(attributeNames(d, use, false)) + "'"
 }
 
+// keyHint is for a name that is no attribute: it may be part of one's, or a key
+// without its entity.
+func keyHint(d tree.Domain, name string, use uint8) string {
+	for _, a := range attributeNames(d, use, true) {
+		if strings.HasSuffix(a, "_"+name) || strings.HasPrefix(a, name+"_") {
+			return "did you mean '" + a + "'?"
+		}
+	}
+	if strings.EqualFold(name, "NaN") || strings.EqualFold(name, "inf") {
+		return "write IS " + strings.ToUpper(name) + " behind the value"
+	}
+	return "is it metrics." + name + ", params." + name + " or tags." + name + "?"
+}
+
 // subKey is one key of dataset. or model. on runs.
 type subKey struct {
 	name, key string
@@ -236,7 +250,11 @@ func resolve(d tree.Domain, src string, t token, use uint8) (*tree.Field, *Parse
 	case tree.Attribute:
 		a, ok := attributeOf(d, t.val, use)
 		if !ok {
-			return fail(t.end, invalidAttribute(d, t.val, use), Suggest(t.val, attributeNames(d, use, true)))
+			hint := Suggest(t.val, attributeNames(d, use, true))
+			if hint == "" && !hasEntity && t.quote == 0 && len(t.val) <= 64 && (d == tree.Runs || d == tree.LoggedModels) {
+				hint = keyHint(d, t.val, use)
+			}
+			return fail(t.end, invalidAttribute(d, t.val, use), hint)
 		}
 		f.Key = a.key
 		if a.numeric {

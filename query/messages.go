@@ -79,6 +79,10 @@ func (p *parser) notCondition(o *operand) *ParseError {
 	case next.kind == tokBad && next.pos == t.end && (t.kind == tokPath || t.kind == tokNumber):
 		err.End = next.end
 		err.Hint = "put a key with such characters in `backticks`"
+	case next.kind == tokPath && t.kind == tokPath && strings.EqualFold(p.text(t), "WHERE"):
+		err.Hint = "there is no WHERE: the condition comes first"
+	case next.kind == tokPath && t.kind == tokPath && (strings.EqualFold(p.text(t), "ORDER") || strings.EqualFold(p.text(t), "GROUP")):
+		err.Hint = "write " + strings.ToUpper(p.text(t)) + " BY"
 	case next.kind == tokPath && t.kind == tokPath:
 		err.Hint = "'" + p.text(next) + "' is no comparator; put a key with blanks in `backticks`"
 	}

@@ -22,7 +22,7 @@ describes the language. Without a query all are found.
 A line shows the id, name and status of a run, how long ago it began, and what
 the query and the order name: params, tags, latest metrics, and functions of
 whole metrics such as min(metrics.loss). A query with SELECT or GROUP BY says
-itself which columns there are.
+itself which columns there are; one with SELECT has the id in front of them.
 
 Where there is more than --limit, the command line of the next page is printed
 on stderr. --time bounds the search: what was found till then is printed, and
@@ -48,7 +48,13 @@ type searchFlags struct {
 func (a *app) searchCommand() *cobra.Command {
 	fl := searchFlags{}
 	cmd := &cobra.Command{
-		Use: "search [QUERY]", Short: "Find runs and other things with a query", Long: searchLong, Args: cobra.MaximumNArgs(1),
+		Use: "search [QUERY]", Short: "Find runs and other things with a query", Long: searchLong,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("the query is one argument: put it in quotes")
+			}
+			return nil
+		},
 		Example: `  runstone search "metrics.acc > 0.92 AND params.model = 'logreg'"
   runstone search "min(metrics.loss) < 0.3" --order-by "min(metrics.loss)" --limit 10
   runstone search "params.model = 'xgb' GROUP BY params.depth SELECT params.depth, count(), mean(metrics.auc)" --csv
@@ -85,8 +91,11 @@ func (a *app) searchCommand() *cobra.Command {
 			case fl.csv && fl.explain:
 				return usagef("--csv and --explain exclude each other")
 			}
-			if fl.count {
+			switch {
+			case fl.count:
 				fl.opt.Limit = 1
+			case fl.parquet != "" && !fl.limited: // a file holds all: the next page would take its place
+				fl.opt.Limit = 0
 			}
 			return a.read(cmd.Context(), func(ctx context.Context, db *runstone.DB) error {
 				for _, name := range fl.experiments {
@@ -109,7 +118,7 @@ func (a *app) searchCommand() *cobra.Command {
 	f.StringArrayVarP(&fl.experiments, "experiment", "e", nil, "only runs, datasets or logged models of this experiment, by name or id; may be repeated")
 	f.StringVar(&fl.view, "view", "active", "active, deleted or all runs or experiments")
 	f.StringArrayVar(&fl.opt.OrderBy, "order-by", nil, "order, such as \"metrics.loss ASC\"; may be repeated")
-	f.IntVar(&fl.opt.Limit, "limit", defaultLimit, "print at most so many; 0 is all, or the LIMIT of the query")
+	f.IntVar(&fl.opt.Limit, "limit", defaultLimit, "print at most so many; 0 is all, or the LIMIT of the query; --parquet without it writes all")
 	f.StringVar(&fl.opt.After, "after", "", "go on behind a page, as the line below it says")
 	f.DurationVar(&fl.opt.Time, "time", 0, "search for at most so long, such as 10s; 0 is no bound")
 	f.BoolVar(&fl.explain, "explain", false, "also say how the answer was found and what was read")
@@ -124,15 +133,17 @@ func (a *app) searchCommand() *cobra.Command {
 
 // finding is what a search found of any kind.
 type finding struct {
-	noun    string // "run"
-	columns []string
-	rows    [][]any // nil, string, runRef, millis, int64, float64 or bool
-	objects []any   // what --json prints of each; nil if the query chose columns
-	total   int
-	next    string
-	partial string // why this is not all
-	explain *runstone.Explain
-	hints   []string // why there may be nothing
+	noun string // "run"
+	// perGroup: the query has LIMIT n PER GROUP, and a group several rows.
+	perGroup bool
+	columns  []string
+	rows     [][]any // nil, string, runRef, millis, int64, float64 or bool
+	objects  []any   // what --json prints of each; nil if the query chose columns
+	total    int
+	next     string
+	partial  string // why this is not all
+	explain  *runstone.Explain
+	hints    []string // why there may be nothing
 }
 
 // runRef is the id of a run, which people see the first digits of.
@@ -171,11 +182,14 @@ func (a *app) showFound(f *finding, fl *searchFlags, next func() string) error {
 	for _, hint := range f.hints {
 		a.note("%s", hint)
 	}
-	if f.next != "" {
-		a.note("%s of %s; the next: %s", grouped(int64(len(f.rows))), plural(int64(f.total), f.noun), next())
-	} else {
-		a.note("%s of %s", grouped(int64(len(f.rows))), plural(int64(f.total), f.noun))
+	seen := fmt.Sprintf("%s of %s", grouped(int64(len(f.rows))), plural(int64(f.total), f.noun))
+	if f.perGroup {
+		seen = fmt.Sprintf("%s, of %s", plural(int64(len(f.rows)), "row"), plural(int64(f.total), f.noun))
 	}
+	if f.next != "" {
+		seen += "; the next: " + next()
+	}
+	a.note("%s", seen)
 	return nil
 }
 
@@ -225,13 +239,15 @@ func (f *finding) json(explain bool) any {
 }
 
 // shownNames are columns that people see under another name.
-var shownNames = map[string]string{"run_id": "ID", "run_name": "NAME", "start_time": "STARTED", "end_time": "ENDED"}
+var shownNames = map[string]string{"run_name": "NAME", "start_time": "STARTED", "end_time": "ENDED"}
 
 // table is the answer for people; columns of numbers are aligned at the right.
 func (f *finding) table(now time.Time) *table {
 	head := make([]string, len(f.columns))
 	for i, name := range f.columns {
-		if head[i] = shownNames[name]; head[i] == "" {
+		if head[i] = shownNames[name]; i == 0 && name == "run_id" {
+			head[i] = "ID"
+		} else if head[i] == "" {
 			head[i] = strings.ToUpper(name)
 			if strings.ContainsAny(name, ".(") {
 				head[i] = name // keys tell upper case from lower
@@ -239,7 +255,7 @@ func (f *finding) table(now time.Time) *table {
 		}
 		for _, row := range f.rows {
 			if row[i] != nil {
-				switch row[i].(type) {
+				switch withUnit(name, row[i]).(type) {
 				case int64, float64:
 					head[i] = ">" + head[i]
 				}
@@ -251,17 +267,32 @@ func (f *finding) table(now time.Time) *table {
 	for _, row := range f.rows {
 		cells := make([]string, len(row))
 		for i, c := range row {
-			cells[i] = shown(c, now)
+			cells[i] = shown(withUnit(f.columns[i], c), now)
 		}
 		t.add(cells...)
 	}
 	return t
 }
 
+// withUnit makes the numbers of columns that are times and durations such ones.
+func withUnit(column string, c any) any {
+	ms, ok := c.(int64)
+	switch {
+	case !ok:
+	case column == "duration":
+		return time.Duration(ms) * time.Millisecond
+	case slices.Contains([]string{"start_time", "end_time", "creation_time", "last_update_time", "creation_timestamp_ms", "last_updated_timestamp_ms"}, column):
+		return millis(ms)
+	}
+	return c
+}
+
 func shown(c any, now time.Time) string {
 	switch v := c.(type) {
 	case nil:
 		return ""
+	case time.Duration:
+		return span(v)
 	case runRef:
 		return shortID(string(v))
 	case millis:

@@ -54,7 +54,7 @@ func (k *searchKind[T]) find(ctx context.Context, db *runstone.DB, text string, 
 	if own {
 		f.columns, f.rows = page.Columns, page.Table
 		if len(q.GroupBy) > 0 {
-			f.noun = "group"
+			f.noun, f.perGroup = "group", q.PerGroup
 		} else if !slices.Contains(f.columns, k.columns[0]) {
 			f.columns = append([]string{k.columns[0]}, f.columns...)
 			for i, item := range page.Items {
