@@ -55,27 +55,33 @@ func (db *DB) ModelMetrics(ctx context.Context, modelID string) ([]ModelMetric, 
 	defer done()
 	var out []ModelMetric
 	err = s.View(ctx, func(tx *store.Tx) error {
-		for run, err := range lineage.RunsOfModel(tx, lineage.ModelMetric, modelID) {
-			if err != nil {
-				return err
-			}
-			id, err := tx.Text(kindRun, run)
-			if err != nil {
-				return err
-			}
-			sums, err := s.Summaries(ctx, run)
-			if err != nil {
-				return err
-			}
-			for _, m := range sums {
-				if m.Model == modelID {
-					out = append(out, ModelMetric{id, m})
-				}
-			}
-		}
-		return nil
+		out, err = modelMetrics(ctx, s, tx, modelID)
+		return err
 	})
 	return out, err
+}
+
+func modelMetrics(ctx context.Context, s *store.Store, tx *store.Tx, modelID string) ([]ModelMetric, error) {
+	var out []ModelMetric
+	for run, err := range lineage.RunsOfModel(tx, lineage.ModelMetric, modelID) {
+		if err != nil {
+			return nil, err
+		}
+		id, err := tx.Text(kindRun, run)
+		if err != nil {
+			return nil, err
+		}
+		sums, err := s.Summaries(ctx, run)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range sums {
+			if m.Model == modelID {
+				out = append(out, ModelMetric{id, m})
+			}
+		}
+	}
+	return out, nil
 }
 
 // tagModelHistory lists the models of a run that MLflow 2 logged, as JSON.

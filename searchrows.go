@@ -19,7 +19,7 @@ import (
 // one. read adds those that the search may see, as long as its context lasts; item
 // makes of a row what the page holds.
 func searchRows[R plan.Row, T any](ctx context.Context, db *DB, q *tree.Query, opt *SearchOptions,
-	read func(ctx context.Context, tx *store.Tx, add func(R)) error, item func(R) T) (*Page[T], error) {
+	read func(ctx context.Context, s *store.Store, tx *store.Tx, add func(R)) error, item func(R) T) (*Page[T], error) {
 	var rows []R
 	bounded, rest := ctx, *opt
 	if opt.Time > 0 {
@@ -28,8 +28,13 @@ func searchRows[R plan.Row, T any](ctx context.Context, db *DB, q *tree.Query, o
 		defer cancel()
 	}
 	began := time.Now()
-	err := db.View(bounded, func(tx *store.Tx) error {
-		return read(bounded, tx, func(r R) { rows = append(rows, r) })
+	s, done, err := db.reader()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	err = s.View(bounded, func(tx *store.Tx) error {
+		return read(bounded, s, tx, func(r R) { rows = append(rows, r) })
 	})
 	late := errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
 	if err != nil && !late {
@@ -76,7 +81,7 @@ func (db *DB) SearchExperiments(ctx context.Context, text string, opt *SearchOpt
 	if err != nil {
 		return nil, err
 	}
-	return searchRows(ctx, db, q, opt, func(ctx context.Context, tx *store.Tx, add func(*experimentFields)) error {
+	return searchRows(ctx, db, q, opt, func(ctx context.Context, _ *store.Store, tx *store.Tx, add func(*experimentFields)) error {
 		last, err := tx.LastOrd(kindExperiment)
 		if err != nil {
 			return err
@@ -145,7 +150,7 @@ func (db *DB) SearchModels(ctx context.Context, text string, opt *SearchOptions)
 		return nil, err
 	}
 	prompts := query.WantsPrompts(q)
-	return searchRows(ctx, db, q, opt, func(ctx context.Context, tx *store.Tx, add func(*modelFields)) error {
+	return searchRows(ctx, db, q, opt, func(ctx context.Context, _ *store.Store, tx *store.Tx, add func(*modelFields)) error {
 		for m, err := range lineage.Models(tx) {
 			if err == nil {
 				err = ctx.Err()
@@ -198,7 +203,7 @@ func (db *DB) SearchVersions(ctx context.Context, text string, opt *SearchOption
 		return nil, err
 	}
 	prompts := query.WantsPrompts(q)
-	return searchRows(ctx, db, q, opt, func(ctx context.Context, tx *store.Tx, add func(*versionFields)) error {
+	return searchRows(ctx, db, q, opt, func(ctx context.Context, _ *store.Store, tx *store.Tx, add func(*versionFields)) error {
 		for v, err := range lineage.Versions(tx) {
 			if err == nil {
 				err = ctx.Err()
@@ -273,14 +278,14 @@ func (db *DB) SearchLoggedModels(ctx context.Context, text string, opt *LoggedMo
 		return nil, err
 	}
 	metrics := len(opt.Datasets) > 0 && !usesMetrics(q.Filter)
-	return searchRows(ctx, db, q, &opt.SearchOptions, func(ctx context.Context, tx *store.Tx, add func(*loggedFields)) error {
+	return searchRows(ctx, db, q, &opt.SearchOptions, func(ctx context.Context, s *store.Store, tx *store.Tx, add func(*loggedFields)) error {
 		models, err := loggedModels(ctx, tx, opt.Experiments)
 		if err != nil {
 			return err
 		}
 		for _, m := range models {
 			f := &loggedFields{FoundModel: FoundModel{Model: m}, datasets: opt.Datasets}
-			if f.Metrics, err = db.ModelMetrics(ctx, m.ModelID); err != nil {
+			if f.Metrics, err = modelMetrics(ctx, s, tx, m.ModelID); err != nil {
 				return err
 			}
 			// Without a clause on metrics, the datasets ask for models that
@@ -428,7 +433,7 @@ func (db *DB) SearchDatasets(ctx context.Context, text string, opt *SearchOption
 	if err != nil {
 		return nil, err
 	}
-	return searchRows(ctx, db, q, opt, func(ctx context.Context, tx *store.Tx, add func(datasetFields)) error {
+	return searchRows(ctx, db, q, opt, func(ctx context.Context, _ *store.Store, tx *store.Tx, add func(datasetFields)) error {
 		for d, err := range lineage.Datasets(tx) {
 			if err == nil {
 				err = ctx.Err()

@@ -11,13 +11,13 @@ import (
 var (
 	// ErrCursor is wrapped by what [Plan.Run] returns for a cursor that is
 	// damaged or of another query.
-	ErrCursor = errors.New("plan: not a cursor of this query")
+	ErrCursor = errors.New("not a cursor of this query")
 	// ErrQuery is wrapped by what [New] returns for a tree that cannot be
 	// answered.
-	ErrQuery = errors.New("plan: query cannot be answered")
+	ErrQuery = errors.New("the query cannot be answered")
 
 	errTooMany = fmt.Errorf("%w: the values of two fields with several values make too many", ErrQuery)
-	errTime    = errors.New("plan: time is up")
+	errTime    = errors.New("the time of the search is up")
 )
 
 // PartialError says that a limit of [Options] ended a search before all rows
@@ -29,7 +29,7 @@ type PartialError struct {
 }
 
 func (e *PartialError) Error() string {
-	return fmt.Sprintf("plan: limit of %s reached after %d rows", e.Limit, e.Rows)
+	return fmt.Sprintf("the search reached its limit of %s after %d rows", e.Limit, e.Rows)
 }
 
 func invalid(x tree.Expr, format string, args ...any) error {

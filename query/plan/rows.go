@@ -153,5 +153,5 @@ func (b *rowBatch[R]) Lineage(context.Context, *tree.Lineage, index.Bits) error 
 }
 
 func unsupported(what string) error {
-	return fmt.Errorf("plan: these rows have no %s: %w", what, errors.ErrUnsupported)
+	return fmt.Errorf("these rows have no %s: %w", what, errors.ErrUnsupported)
 }
