@@ -41,8 +41,16 @@ func (r *runSource) Batches(ctx context.Context) iter.Seq2[plan.Batch, error] {
 	return r.batches(ctx, r.snap.Segments())
 }
 
-// RunID implements [plan.Naming].
-func (r *runSource) RunID(row uint32) (string, error) { return r.tx.Text(kindRun, row) }
+// Value implements [plan.Pointed].
+func (r *runSource) Value(ref plan.Ref, run uint32) (plan.Value, error) {
+	if ref.Key == "run_id" {
+		id, err := r.tx.Text(kindRun, run)
+		return plan.Str(id), err
+	}
+	var row runRow
+	err := r.tx.Load(runKey(run), 1, &row)
+	return plan.Whole(row.Start), err
+}
 
 // Leading implements [plan.Leading].
 func (r *runSource) Leading(ctx context.Context, ref plan.Ref, desc bool) iter.Seq2[plan.Batch, error] {

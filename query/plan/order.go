@@ -160,41 +160,48 @@ type top struct {
 	values []Value // len(keys) for each row
 	heap   []int32 // the last row first, once limit is reached
 	kept   *int64
-	// id, if not nil, tells the last key of a row, which is read when all before
-	// are equal: column is then nil, or has it for the rows of the batch, which
-	// many asks for.
-	id   func(row uint32) string
-	many int
+	// late, if not nil, tells the value of a key but the first of a row, which
+	// is asked for when the keys before are equal. Ties counts the rows of the
+	// batch of which it was: where they are many the columns are read.
+	late func(key int, row uint32) Value
+	ties int
+	mine []Value // of the row that is compared
 }
 
-// manyTies is the number of rows of a batch from which reading the column of
-// their last key costs less than asking for each.
+// manyTies is the number of rows of a batch from which reading the columns of
+// their later keys costs less than asking for each.
 const manyTies = 32
 
 func newTop(keys []sortKey, limit int, kept *int64) *top {
 	return &top{keys: keys, limit: limit, kept: kept}
 }
 
-// early are the keys that rows are kept with.
+// early is the number of keys that rows are kept with.
 func (t *top) early() int {
-	if t.id != nil {
-		return len(t.keys) - 1
+	if t.late != nil {
+		return 1
 	}
 	return len(t.keys)
 }
 
-// byID compares two rows by the last key, which v and w have or not.
-func (t *top) byID(v Value, a uint32, w Value, b uint32) int {
-	if a == b {
+// compareLate compares two rows by the keys that they are not kept with, unless
+// v or w has them.
+func (t *top) compareLate(v []Value, a uint32, w []Value, b uint32) int {
+	if t.late == nil || a == b {
 		return 0
 	}
-	if v.kind == Missing {
-		v = Str(t.id(a))
+	for k := 1; k < len(t.keys); k++ {
+		if v[k].kind == Missing {
+			v[k] = t.late(k, a)
+		}
+		if w[k].kind == Missing {
+			w[k] = t.late(k, b)
+		}
+		if c := t.keys[k].compare(v[k], w[k]); c != 0 {
+			return c
+		}
 	}
-	if w.kind == Missing {
-		w = Str(t.id(b))
-	}
-	return t.keys[len(t.keys)-1].compare(v, w)
+	return 0
 }
 
 func (t *top) full() bool { return t.limit > 0 && len(t.rows) == t.limit }
@@ -219,12 +226,15 @@ func (t *top) before(columns []*index.Column, i int, row uint32, than []Value, o
 			return c < 0
 		}
 	}
-	if early < len(t.keys) {
-		v := rowValue(columns[early], i)
-		if v.kind == Missing {
-			t.many++
+	if t.late != nil {
+		if columns[1] == nil {
+			t.ties++
 		}
-		if c := t.byID(v, row, than[early], other); c != 0 {
+		t.mine = slices.Grow(t.mine[:0], len(t.keys))[:len(t.keys)]
+		for k, c := range columns {
+			t.mine[k] = rowValue(c, i)
+		}
+		if c := t.compareLate(t.mine, row, than, other); c != 0 {
 			return c < 0
 		}
 	}
@@ -279,10 +289,8 @@ func (t *top) compare(a, b int32) int {
 			return c
 		}
 	}
-	if early < len(t.keys) {
-		if c := t.byID(v[early], t.rows[a], w[early], t.rows[b]); c != 0 {
-			return c
-		}
+	if c := t.compareLate(v, t.rows[a], w, t.rows[b]); c != 0 {
+		return c
 	}
 	return compareInt(int64(t.rows[a]), int64(t.rows[b]))
 }

@@ -52,8 +52,8 @@ type Result struct {
 	Explain *Explain
 }
 
-// Hit is a matching row with its values of the order. Where the order ends with
-// the run_id and the source is [Naming], that may be missing.
+// Hit is a matching row with its values of the order. Those behind the first may be
+// missing where the source is [Pointed].
 type Hit struct {
 	Row  uint32
 	Keys []Value
@@ -296,13 +296,13 @@ func (r *exec) rows(src Source, res *Result) error {
 		keep = offset + q.Limit + 1
 	}
 	t := newTop(p.order, keep, &r.kept)
-	if n, ok := src.(Naming); ok && p.byID() {
-		t.id = func(row uint32) string {
-			id, err := n.RunID(row)
+	if l, ok := src.(Pointed); ok && p.endsKnown() {
+		t.late = func(key int, row uint32) Value {
+			v, err := l.Value(p.order[key].x.(*stored).ref, row)
 			if err != nil && r.late == nil {
 				r.late = err
 			}
-			return id
+			return v
 		}
 	}
 	total := 0
@@ -336,9 +336,10 @@ func (r *exec) rows(src Source, res *Result) error {
 	if q.Limit > 0 && len(hits) > q.Limit {
 		hits = hits[:q.Limit]
 		last := hits[q.Limit-1]
-		if t.id != nil && last.Keys[t.early()].kind == Missing {
-			last.Keys = slices.Clone(last.Keys)
-			last.Keys[t.early()] = Str(t.id(last.Row))
+		for k := t.early(); k < len(last.Keys); k++ {
+			if last.Keys[k].kind == Missing {
+				last.Keys[k] = t.late(k, last.Row)
+			}
 		}
 		res.Next = encodeCursor(p.hash, cursor{last.Row, last.Keys})
 	}
@@ -370,7 +371,7 @@ func (r *exec) beyond(t *top, from *cursor) bool {
 // rank offers rows of the batch to the page.
 func (r *exec) rank(t *top, from *cursor, sel index.Bits, columns []*index.Column) error {
 	clear(columns)
-	t.many = 0
+	t.ties = 0
 	for k := range t.early() {
 		key := &t.keys[k]
 		c, err := r.eval(key.x, sel)
@@ -420,12 +421,14 @@ func (r *exec) offer(t *top, from *cursor, sel index.Bits, columns []*index.Colu
 			w &^= 1 << j
 			i := k<<6 + j
 			row := b.Row(i)
-			if t.many >= manyTies && columns[t.early()] == nil {
-				c, err := r.eval(t.keys[t.early()].x, sel)
-				if err != nil {
-					return err
+			if t.ties >= manyTies && columns[1] == nil {
+				for k := 1; k < len(t.keys); k++ {
+					c, err := r.eval(t.keys[k].x, sel)
+					if err != nil {
+						return err
+					}
+					columns[k] = c
 				}
-				columns[t.early()] = c
 			}
 			if from != nil && (row == from.row || t.before(columns, i, row, from.keys, from.row)) || !t.add(columns, i, row) {
 				continue
@@ -441,13 +444,18 @@ func (r *exec) offer(t *top, from *cursor, sel index.Bits, columns []*index.Colu
 	return nil
 }
 
-// byID tells if the order ends with the ids of runs.
-func (p *Plan) byID() bool {
+// endsKnown tells if a source that is [Pointed] knows all keys of the order but the
+// first.
+func (p *Plan) endsKnown() bool {
 	if len(p.order) < 2 {
 		return false
 	}
-	s, ok := p.order[len(p.order)-1].x.(*stored)
-	return ok && s.ref == refRunID
+	for _, key := range p.order[1:] {
+		if s, ok := key.x.(*stored); !ok || s.ref != refRunID && s.ref != refStart {
+			return false
+		}
+	}
+	return true
 }
 
 // ends are the first and the last row of a set that has one.

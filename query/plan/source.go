@@ -24,12 +24,12 @@ type Leading interface {
 	Leading(ctx context.Context, ref Ref, desc bool) iter.Seq2[Batch, error]
 }
 
-// Naming is a Source that knows the attribute run_id of a row without its batch.
-// An order that ends with it then reads the column only where many rows are equal
-// in all before.
-type Naming interface {
+// Pointed is a Source that can tell the attributes run_id and start_time, which
+// every row has, of single rows. An order that has them behind its first key then
+// reads their columns only where many rows are equal in that.
+type Pointed interface {
 	Source
-	RunID(row uint32) (string, error)
+	Value(ref Ref, row uint32) (Value, error)
 }
 
 // Batch is some rows as columns. One goroutine uses it, until the next batch.
@@ -75,6 +75,7 @@ type Ref struct {
 // The columns that relations between runs are joined by.
 var (
 	refRunID    = Ref{Entity: tree.Attribute, Key: "run_id"}
+	refStart    = Ref{Entity: tree.Attribute, Key: "start_time"}
 	refParentID = Ref{Entity: tree.Attribute, Key: "parent_id"}
 )
 

@@ -158,6 +158,11 @@ type testSource struct {
 	wait    time.Duration // of each batch
 }
 
+// Value makes the source [Pointed].
+func (s *testSource) Value(ref Ref, row uint32) (Value, error) {
+	return append(s.rows[row/2].values(ref), Value{})[0], nil
+}
+
 func (s *testSource) Batches(ctx context.Context) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		var list []*testBatch
