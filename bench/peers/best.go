@@ -79,6 +79,7 @@ func leastEver(a curvesAsked, b *curvesAsked) *curvesAsked {
 	a.Answers = slices.Clone(a.Answers)
 	for i := range a.Answers {
 		least(&a.Answers[i].Cold, b.Answers[i].Cold)
+		least(&a.Answers[i].Empty, b.Answers[i].Empty)
 		least(&a.Answers[i].Warm, b.Answers[i].Warm)
 		least(&a.Answers[i].Median, b.Answers[i].Median)
 	}

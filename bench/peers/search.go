@@ -26,6 +26,7 @@ type answered struct {
 	Name                   string
 	Found                  int
 	Cold                   time.Duration // Runstone's first search after opening
+	Empty                  time.Duration // with a cache that keeps nothing
 	Warm, Median           time.Duration // Runstone's
 	SQLite, SQLiteMedian   time.Duration
 	SQLiteCached           time.Duration // with a cache of 1 GB
@@ -158,6 +159,9 @@ func (b *both) measure(ctx context.Context, a asked, long time.Duration, open *t
 		return nil, err
 	}
 	x.Found = len(ids)
+	if x.Empty, err = b.uncached(long/6, ask); err != nil {
+		return nil, err
+	}
 
 	q := a.q
 	q.offset = a.deep
@@ -189,6 +193,23 @@ func (b *both) measure(ctx context.Context, a asked, long time.Duration, open *t
 		}
 	}
 	return x, nil
+}
+
+// uncached asks Runstone with a cache that keeps no column.
+func (b *both) uncached(long time.Duration, ask func() error) (least time.Duration, err error) {
+	if err := b.closeRunstone(); err != nil {
+		return 0, err
+	}
+	if b.db, err = runstone.Open(b.runstonePath(), &runstone.Options{Exclusive: true, NoSystemInfo: true, SearchCache: 1}); err != nil {
+		return 0, err
+	}
+	if least, _, _, err = repeated(10, 100, long, ask); err != nil {
+		return 0, err
+	}
+	if err := b.closeRunstone(); err != nil {
+		return 0, err
+	}
+	return least, b.openRunstone()
 }
 
 // late asks SQLite and says whether it takes longer than long: where a plan
