@@ -63,6 +63,7 @@ func leastSearch(a searched, b *searched) *searched {
 	for i := range a.Answers {
 		x, y := &a.Answers[i], &b.Answers[i]
 		least(&x.Cold, y.Cold)
+		least(&x.Empty, y.Empty)
 		least(&x.Warm, y.Warm)
 		least(&x.Median, y.Median)
 		least(&x.SQLite, y.SQLite)
@@ -79,7 +80,6 @@ func leastEver(a curvesAsked, b *curvesAsked) *curvesAsked {
 	a.Answers = slices.Clone(a.Answers)
 	for i := range a.Answers {
 		least(&a.Answers[i].Cold, b.Answers[i].Cold)
-		least(&a.Answers[i].Empty, b.Answers[i].Empty)
 		least(&a.Answers[i].Warm, b.Answers[i].Warm)
 		least(&a.Answers[i].Median, b.Answers[i].Median)
 	}

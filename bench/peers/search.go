@@ -195,23 +195,6 @@ func (b *both) measure(ctx context.Context, a asked, long time.Duration, open *t
 	return x, nil
 }
 
-// uncached asks Runstone with a cache that keeps no column.
-func (b *both) uncached(long time.Duration, ask func() error) (least time.Duration, err error) {
-	if err := b.closeRunstone(); err != nil {
-		return 0, err
-	}
-	if b.db, err = runstone.Open(b.runstonePath(), &runstone.Options{Exclusive: true, NoSystemInfo: true, SearchCache: 1}); err != nil {
-		return 0, err
-	}
-	if least, _, _, err = repeated(10, 100, long, ask); err != nil {
-		return 0, err
-	}
-	if err := b.closeRunstone(); err != nil {
-		return 0, err
-	}
-	return least, b.openRunstone()
-}
-
 // late asks SQLite and says whether it takes longer than long: where a plan
 // compares each run with each other one, hours.
 func (b *both) late(ctx context.Context, s *sqlRuns, q *question, long time.Duration) (bool, error) {

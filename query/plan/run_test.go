@@ -93,7 +93,7 @@ func TestPageReadsLittle(t *testing.T) {
 		res := run(t, q, src, opt)
 		require.Equal(t, []int{99, 98, 97, 96, 95}, rowsOf(res.Hits))
 		require.Equal(t, Num(99), res.Hits[0].Keys[0])
-		require.Equal(t, 3, src.reads)
+		require.Equal(t, 1, src.reads, "the keys behind it are asked for where rows are equal")
 		if !total {
 			require.Equal(t, -1, res.Total)
 			require.Equal(t, 9, res.Explain.Beaten)
@@ -116,7 +116,7 @@ func TestPageReadsLittle(t *testing.T) {
 	lead := &leadingSource{testSource: testSource{rows: counted(100), size: 10, zones: true}}
 	res = run(t, q, lead, nil)
 	require.Equal(t, []int{99, 98, 97, 96, 95}, rowsOf(res.Hits))
-	require.Equal(t, 3, lead.reads)
+	require.Equal(t, 1, lead.reads)
 	require.Equal(t, []string{"n true"}, lead.asks)
 	for _, other := range []string{"ORDER BY metrics.n DESC", "ORDER BY params.p LIMIT 5", "ORDER BY metrics.n * 2 LIMIT 5", "LIMIT 5"} {
 		run(t, parse(t, other), lead, nil)
