@@ -331,7 +331,11 @@ func (db *DB) runSource(ctx context.Context, s *store.Store, tx *store.Tx, opt *
 	if opt.Experiments == nil {
 		return r, nil
 	}
-	r.within = map[uint32]bool{}
+	last, err = tx.LastOrd(kindExperiment)
+	if err != nil {
+		return nil, err
+	}
+	r.within = make([]bool, last+1)
 	for _, id := range opt.Experiments {
 		exp, ok, err := tx.Ord(kindExperiment, id)
 		if err != nil {

@@ -22,7 +22,7 @@ type runSource struct {
 	snap   *index.Snapshot
 	now    int64 // Unix ms
 	view   ViewType
-	within map[uint32]bool // experiments; nil is all
+	within []bool // experiments by ordinal; nil is all
 	stats  *plan.Stats
 
 	experiments map[uint32]*Experiment // by ordinal
@@ -159,14 +159,15 @@ func (b *segmentBatch) present() (index.Bits, error) {
 	if b.view == DeletedOnly && !ok {
 		return nil, nil
 	}
+	whole := true // all experiments that the segment may have are asked for
 	if b.within != nil {
 		exps, ok, err := b.snap.Zone(b.seg, attribute(attrExperiment))
-		if err != nil {
+		if err != nil || !ok {
 			return nil, err
 		}
 		meets := false
-		for exp := range b.within {
-			meets = meets || ok && float64(exp) >= exps.Min && float64(exp) <= exps.Max
+		for exp := int(exps.Min); exp <= int(exps.Max) && exp < len(b.within); exp++ {
+			meets, whole = meets || b.within[exp], whole && b.within[exp]
 		}
 		if !meets {
 			return nil, nil
@@ -194,16 +195,18 @@ func (b *segmentBatch) present() (index.Bits, error) {
 			rows.AndNot(gone)
 		}
 	}
-	if b.within != nil {
+	if !whole {
 		exps, err := b.stored(attrExperiment)
 		if err != nil {
 			return nil, err
 		}
-		rows.Each(func(i int) {
-			if !has(exps, i) || !b.within[uint32(exps.Ints[i])] {
-				rows.Clear(i)
+		asked := index.NewBits(int(b.seg.N))
+		for i, exp := range exps.Ints { // 0 where there is no run, which none is
+			if uint64(exp) < uint64(len(b.within)) && b.within[exp] {
+				asked[i>>6] |= 1 << (i & 63)
 			}
-		})
+		}
+		rows.And(asked)
 	}
 	if !rows.Any() {
 		return nil, nil
