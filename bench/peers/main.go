@@ -88,7 +88,7 @@ func run(args []string) (err error) {
 	out := flags.String("out", "", "also write the output to this file")
 	dir := flags.String("dir", "", "where databases are made, and removed again; a temporary directory when empty")
 	repeat := flags.Int("repeat", 1, "measure each contender so often and show the best of each figure; once if it takes longer than a minute")
-	flags.StringVar(&s.shared, "shared", "", "where runs are kept (used by the command itself)")
+	flags.StringVar(&s.shared, "shared", "", "keep the runs to search in this folder, and take them from it when they are there")
 	limit := flags.Duration("timeout", time.Hour, "end a contender that takes longer")
 	child := flags.String("child", "", "measure this TABLE/CONTENDER in -dir and print JSON (used by the command itself)")
 	if err := flags.Parse(args); err != nil {
@@ -115,10 +115,12 @@ func run(args []string) (err error) {
 		defer func() { err = errors.Join(err, f.Close()) }()
 		w = io.MultiWriter(os.Stdout, f)
 	}
-	if s.shared, err = os.MkdirTemp(*dir, "peers-"); err != nil {
-		return err
+	if s.shared == "" {
+		if s.shared, err = os.MkdirTemp(*dir, "peers-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(s.shared)) }()
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(s.shared)) }()
 	r := report{w: w}
 	r.machine()
 	if *repeat > 1 {
