@@ -39,6 +39,7 @@ var arrows = map[string][]string{
 	"lineage":        {"internal/record", "internal/tuple", "store"},
 	".":              {"artifact", "index", "internal/record", "internal/tuple", "lineage", "query", "query/plan", "query/tree", "store"},
 	"export":         {".", "lineage", "store"},
+	"migrate":        {".", "lineage"},
 	"server":         {".", "artifact", "lineage", "query", "store"},
 	"bench":          {".", "artifact"},
 	"cmd/runstone":   {".", "artifact", "bench", "bench/load", "export", "lineage", "query", "query/tree", "server", "store"},
