@@ -42,7 +42,7 @@ var arrows = map[string][]string{
 	"export":         {".", "lineage", "store"},
 	"server":         {".", "access", "artifact", "lineage", "query", "store"},
 	"bench":          {".", "artifact"},
-	"cmd/runstone":   {".", "artifact", "bench", "bench/load", "export", "lineage", "query", "query/tree", "server", "store"},
+	"cmd/runstone":   {".", "access", "artifact", "bench", "bench/load", "export", "lineage", "query", "query/tree", "server", "store"},
 	"bench/load":     {"."},
 	"examples/train": {"."},
 }
