@@ -85,7 +85,8 @@ func queryArgs(r *http.Request) args {
 	return args{v: v, query: true, err: new(error)}
 }
 
-// set puts an argument that the path of the URL holds.
+// set puts an argument that the path of the URL holds, in front of any other of
+// its name.
 func (a *args) set(name, text string) {
 	v := value{kind: kindString, text: text}
 	if a.query {

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/runstonedb/runstone"
+	"github.com/runstonedb/runstone/access"
 	"github.com/runstonedb/runstone/artifact"
 	"github.com/runstonedb/runstone/query"
 )
@@ -45,6 +46,7 @@ func toWire(err error) *wireError {
 		parse   *query.ParseError
 		partial *runstone.PartialError
 		tooBig  *http.MaxBytesError
+		wait    *access.WaitError
 	)
 	switch {
 	case errors.As(err, &wire):
@@ -55,6 +57,16 @@ func toWire(err error) *wireError {
 		return &wireError{http.StatusBadRequest, "RESOURCE_EXHAUSTED", "The search needs too much memory. Please narrow it down."}
 	case errors.As(err, &tooBig):
 		return &wireError{http.StatusRequestEntityTooLarge, "BAD_REQUEST", fmt.Sprintf("The request body is over the limit of %d bytes.", tooBig.Limit)}
+	case errors.As(err, &wait):
+		return &wireError{http.StatusTooManyRequests, "REQUEST_LIMIT_EXCEEDED", wait.Error()}
+	case errors.Is(err, access.ErrNotFound):
+		return &wireError{http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", err.Error()}
+	case errors.Is(err, access.ErrExists):
+		return &wireError{http.StatusBadRequest, "RESOURCE_ALREADY_EXISTS", err.Error()}
+	case errors.Is(err, access.ErrInvalid):
+		return &wireError{http.StatusBadRequest, "INVALID_PARAMETER_VALUE", err.Error()}
+	case errors.Is(err, access.ErrLocked):
+		return &wireError{http.StatusServiceUnavailable, "TEMPORARILY_UNAVAILABLE", "Another process changes the users now."}
 	case errors.Is(err, artifact.ErrTooLarge):
 		return &wireError{http.StatusRequestEntityTooLarge, "BAD_REQUEST", "The artifact is over the limit of this server."}
 	case errors.Is(err, artifact.ErrPath):
@@ -129,6 +141,10 @@ func (e *wireError) append(dst []byte, compact bool) []byte {
 
 // writeError answers with an error and logs what the client is not told.
 func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error, compact bool) {
+	if errors.Is(err, errForbidden) {
+		s.forbid(w, r)
+		return
+	}
 	e := toWire(err)
 	switch {
 	case e.status >= 500 && e.status != http.StatusNotImplemented:

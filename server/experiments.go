@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/runstonedb/runstone"
+	"github.com/runstonedb/runstone/access"
 )
 
 func (s *Server) createExperiment(ctx context.Context, a args) (any, error) {
@@ -21,6 +22,9 @@ func (s *Server) createExperiment(ctx context.Context, a args) (any, error) {
 		return nil, err
 	}
 	id, err := s.db.CreateExperiment(ctx, name, opt)
+	if err == nil {
+		err = s.own(ctx, access.Experiment, id)
+	}
 	return struct {
 		ID string `json:"experiment_id"`
 	}{id}, err
@@ -65,7 +69,7 @@ func (s *Server) searchExperiments(ctx context.Context, a args) (any, error) {
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	found, err := s.db.SearchExperiments(ctx, filter, opt)
+	found, err := s.seenExperiments(ctx, filter, opt)
 	if err == nil {
 		err = onlyRows(found)
 	}

@@ -31,19 +31,27 @@ func (s *Server) logInputs(ctx context.Context, a args) (any, error) {
 	if err := a.done(); err != nil {
 		return nil, err
 	}
+	if err := s.checkModels(ctx, models, toRead); err != nil {
+		return nil, err
+	}
 	return empty{}, s.db.LogInputs(ctx, id, inputs, models)
 }
 
 func (s *Server) logOutputs(ctx context.Context, a args) (any, error) {
 	id := a.needRun()
 	var outputs []lineage.Output
+	var models []string
 	for _, m := range a.objects("models") {
+		models = append(models, m.str("model_id"))
 		outputs = append(outputs, lineage.Output{ModelID: m.need("model_id"), Step: m.int("step", 0)})
 	}
 	if len(outputs) > 1000 {
 		a.fail(badRequest("A request can log at most 1000 models."))
 	}
 	if err := a.done(); err != nil {
+		return nil, err
+	}
+	if err := s.checkModels(ctx, models, toEdit); err != nil {
 		return nil, err
 	}
 	return empty{}, s.db.LogOutputs(ctx, id, outputs)

@@ -72,14 +72,6 @@ func (a *args) loggedStatus() string {
 	return name[len(loggedPrefix):]
 }
 
-// loggedExists returns an error unless there is a logged model of this id.
-func (s *Server) loggedExists(ctx context.Context, id string) error {
-	return s.db.View(ctx, func(tx *store.Tx) error {
-		_, err := lineage.GetLoggedModel(tx, id, true)
-		return err
-	})
-}
-
 // withMetrics makes the answer for one logged model.
 func (s *Server) withMetrics(ctx context.Context, m *lineage.LoggedModel) (any, error) {
 	metrics, err := s.db.ModelMetrics(ctx, m.ModelID)
@@ -247,7 +239,7 @@ func (s *Server) searchLogged(ctx context.Context, a args) (any, error) {
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	opt.SearchOptions = runstone.SearchOptions{Experiments: ids, Offset: page.Offset, After: page.After, Limit: limit}
+	opt.SearchOptions = runstone.SearchOptions{Experiments: readable(ctx, ids), Offset: page.Offset, After: page.After, Limit: limit}
 	found, err := s.db.SearchLoggedModels(ctx, filter, opt)
 	if err == nil {
 		err = onlyRows(found)

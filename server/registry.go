@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/runstonedb/runstone"
+	"github.com/runstonedb/runstone/access"
 	"github.com/runstonedb/runstone/lineage"
 	"github.com/runstonedb/runstone/store"
 )
@@ -57,9 +58,13 @@ func (s *Server) createModel(ctx context.Context, a args) (any, error) {
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	return s.changeModel(ctx, func(tx *store.Tx) (*lineage.RegisteredModel, error) {
+	answer, err := s.changeModel(ctx, func(tx *store.Tx) (*lineage.RegisteredModel, error) {
 		return lineage.CreateModel(tx, nowMs(), name, description, tags)
 	})
+	if err == nil {
+		err = s.own(ctx, access.Model, name)
+	}
+	return answer, err
 }
 
 func (s *Server) renameModel(ctx context.Context, a args) (any, error) {
@@ -67,9 +72,13 @@ func (s *Server) renameModel(ctx context.Context, a args) (any, error) {
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	return s.changeModel(ctx, func(tx *store.Tx) (*lineage.RegisteredModel, error) {
+	answer, err := s.changeModel(ctx, func(tx *store.Tx) (*lineage.RegisteredModel, error) {
 		return lineage.RenameModel(tx, nowMs(), name, newName)
 	})
+	if err == nil && s.opt.Access != nil {
+		err = s.opt.Access.Rename(access.Model, name, newName)
+	}
+	return answer, err
 }
 
 func (s *Server) updateModel(ctx context.Context, a args) (any, error) {
@@ -87,7 +96,11 @@ func (s *Server) deleteModel(ctx context.Context, a args) (any, error) {
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.DeleteModel(tx, name) })
+	err := s.db.Update(ctx, func(tx *store.Tx) error { return lineage.DeleteModel(tx, name) })
+	if err == nil && s.opt.Access != nil {
+		err = s.opt.Access.Drop(access.Model, name)
+	}
+	return empty{}, err
 }
 
 func (s *Server) getModel(ctx context.Context, a args) (any, error) {
@@ -111,7 +124,7 @@ func (s *Server) searchModels(ctx context.Context, a args) (any, error) {
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	found, err := s.db.SearchModels(ctx, filter, opt)
+	found, err := s.seenModels(ctx, filter, opt)
 	if err == nil {
 		err = onlyRows(found)
 	}

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/runstonedb/runstone/access"
 )
 
 // permission says what a client must be allowed to do to use a route.
@@ -28,6 +30,8 @@ const (
 	ajax2                     // ajax-api/2.0/mlflow alone
 	files2                    // /api/2.0/mlflow-artifacts and the same under ajax-api
 	frontend                  // the static prefix
+	users2                    // as api2, where there are users
+	users3                    // as api3, where there are users
 )
 
 // Limits of request bodies in bytes.
@@ -139,6 +143,27 @@ var routes = []route{
 	{"POST", api2, "/model-versions/set-tag", write, smallBody, (*Server).setVersionTag, nil},
 	{"DELETE", api2, "/model-versions/delete-tag", write, smallBody, (*Server).deleteVersionTag, nil},
 
+	{"POST", users2, "/users/create", write, noBody, (*Server).createUser, nil},
+	{"GET", users2, "/users/get", read, noBody, (*Server).getUser, nil},
+	{"GET", users2, "/users/list", read, noBody, (*Server).listUsers, nil},
+	{"GET", users2, "/users/current", read, noBody, (*Server).currentUser, nil},
+	{"PATCH", users2, "/users/update-password", write, noBody, (*Server).updatePassword, nil},
+	{"PATCH", users2, "/users/update-admin", write, noBody, (*Server).updateAdmin, nil},
+	{"DELETE", users2, "/users/delete", write, noBody, (*Server).deleteUser, nil},
+	{"GET", users3, "/users/current/permissions", read, noBody, (*Server).currentPermissions, nil},
+	{"GET", users3, "/users/permissions/list", read, noBody, (*Server).listPermissions, nil},
+	{"GET", users3, "/users/permissions/get", read, noBody, (*Server).checkPermission, nil},
+	{"POST", users3, "/users/permissions/grant", write, noBody, (*Server).grantPermission, nil},
+	{"POST", users3, "/users/permissions/revoke", write, noBody, (*Server).revokePermission, nil},
+	{"POST", users2, "/experiments/permissions/create", write, noBody, grants(access.Experiment).create, nil},
+	{"GET", users2, "/experiments/permissions/get", read, noBody, grants(access.Experiment).get, nil},
+	{"PATCH", users2, "/experiments/permissions/update", write, noBody, grants(access.Experiment).update, nil},
+	{"DELETE", users2, "/experiments/permissions/delete", write, noBody, grants(access.Experiment).remove, nil},
+	{"POST", users2, "/registered-models/permissions/create", write, noBody, grants(access.Model).create, nil},
+	{"GET", users2, "/registered-models/permissions/get", read, noBody, grants(access.Model).get, nil},
+	{"PATCH", users2, "/registered-models/permissions/update", write, noBody, grants(access.Model).update, nil},
+	{"DELETE", users2, "/registered-models/permissions/delete", write, noBody, grants(access.Model).remove, nil},
+
 	{"GET", api2, "/traces", read, noBody, (*Server).noTraces, nil},
 	{"POST", api3, "/traces/search", read, smallBody, (*Server).noTraces, nil},
 	{"GET", api3, "/workspaces", read, noBody, nil, (*Server).noWorkspaces},
@@ -147,9 +172,9 @@ var routes = []route{
 // prefixes returns what comes before the paths of a mount.
 func (m mount) prefixes(static string) []string {
 	switch m {
-	case api2:
+	case api2, users2:
 		return []string{"/api/2.0/mlflow", static + "/ajax-api/2.0/mlflow"}
-	case api3:
+	case api3, users3:
 		return []string{"/api/3.0/mlflow", static + "/ajax-api/3.0/mlflow"}
 	case ajax2:
 		return []string{static + "/ajax-api/2.0/mlflow"}
@@ -163,6 +188,7 @@ func (m mount) prefixes(static string) []string {
 type table struct {
 	exact    map[string][]*route
 	patterns []pattern
+	rules    map[*route]rule
 }
 
 // pattern is a path with parts in braces.
@@ -173,10 +199,14 @@ type pattern struct {
 
 type param struct{ name, value string }
 
-func newTable(static string) *table {
-	t := &table{exact: map[string][]*route{}}
+func newTable(static string, users bool) *table {
+	t := &table{exact: map[string][]*route{}, rules: map[*route]rule{}}
 	for i := range routes {
 		rt := &routes[i]
+		if (rt.mount == users2 || rt.mount == users3) && !users {
+			continue
+		}
+		t.rules[rt] = rules[rt.method+" "+rt.path]
 		for _, prefix := range rt.mount.prefixes(static) {
 			path := prefix + rt.path
 			if !strings.Contains(path, "{") {

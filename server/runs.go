@@ -92,7 +92,7 @@ func (s *Server) searchRuns(ctx context.Context, a args) (any, error) {
 	}
 	page := a.page()
 	opt := &runstone.SearchOptions{
-		Experiments: append([]string{}, a.strs("experiment_ids")...), // no ids are no runs
+		Experiments: readable(ctx, append([]string{}, a.strs("experiment_ids")...)), // no ids are no runs
 		View:        a.view("run_view_type"), OrderBy: a.strs("order_by"),
 		Offset: page.Offset, After: page.After, Limit: limit,
 	}
@@ -224,7 +224,7 @@ func (s *Server) logChecked(ctx context.Context, run string, b runstone.Batch) e
 			continue
 		}
 		seen = id
-		if err := s.loggedExists(ctx, id); err != nil {
+		if err := s.checkLogged(ctx, id, toEdit); err != nil {
 			return err
 		}
 	}

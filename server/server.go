@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/runstonedb/runstone"
+	"github.com/runstonedb/runstone/access"
 )
 
 // Options configure [New]. The zero value and nil are the defaults.
@@ -40,6 +41,10 @@ type Options struct {
 	MaxConcurrent int
 	// MaxConnections bounds the connections that Serve holds; 0 is 1,024.
 	MaxConnections int
+	// Access knows the users. With it every request but those for health,
+	// version and features needs a name and password or a token, and users do
+	// what they were granted; nil is no authentication: everybody does everything.
+	Access *access.Store
 	// Logger hears of errors and refusals; nil is silence.
 	Logger *slog.Logger
 }
@@ -123,7 +128,7 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 	s.slots = make(places, s.opt.MaxConcurrent)
 	s.uploads, s.downloads = make(places, maxUploads), make(places, maxDownloads)
 	s.memory = make(places, maxBodies/blockSize)
-	s.routes = newTable(s.opt.StaticPrefix)
+	s.routes = newTable(s.opt.StaticPrefix, s.opt.Access != nil)
 	return s, nil
 }
 
@@ -234,6 +239,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rt, params, allow := s.routes.find(r)
+	if s.opt.Access != nil && !s.routes.open(rt) {
+		if r = s.identify(w, r); r == nil {
+			return
+		}
+	}
 	switch {
 	case allow == "":
 		writePage(w, http.StatusNotFound, page404)
@@ -273,6 +283,16 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, rt *route, param
 	}
 	// A ResponseWriter without deadlines, as tests have, is as good.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
+	if s.opt.Access != nil && rt.raw != nil {
+		a := queryArgs(r)
+		for _, p := range params {
+			a.set(p.name, p.value)
+		}
+		if err := s.permit(r.Context(), rt, a); err != nil {
+			s.writeError(w, r, err, false)
+			return
+		}
+	}
 	if rt.raw != nil {
 		rest := ""
 		if len(params) > 0 {
@@ -295,6 +315,12 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, rt *route, param
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, readTimeout)
 		defer cancel()
+	}
+	if s.opt.Access != nil {
+		if err := s.permit(ctx, rt, a); err != nil {
+			s.writeError(w, r, err, false)
+			return
+		}
 	}
 	v, err := rt.call(s, ctx, a)
 	if err != nil {

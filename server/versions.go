@@ -174,7 +174,7 @@ func (s *Server) searchVersions(ctx context.Context, a args) (any, error) {
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	found, err := s.db.SearchVersions(ctx, filter, opt)
+	found, err := s.seenVersions(ctx, filter, opt)
 	if err == nil {
 		err = onlyRows(found)
 	}

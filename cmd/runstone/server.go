@@ -27,9 +27,11 @@ are named on stderr and ignored, and those that would change what is served or
 who may use it are refused. A flag goes before its variable, MLFLOW_HOST for
 --host and so on.
 
-There is no authentication yet: whoever can reach the address can read, change
-and delete everything. Another address than one of this machine is therefore
-refused without --allow-remote.`
+With --auth, and as soon as there is a user (see "runstone users"), everybody is
+asked for a name and password or a token. Without, whoever can reach the address
+can read, change and delete everything: another address than one of this machine
+is then refused without --allow-remote. Passwords go to another machine over TLS
+only, from --tls-cert and --tls-key or a proxy, which --tls-proxy promises.`
 
 // serverFlags are the flags that mean something here.
 type serverFlags struct {
@@ -41,6 +43,7 @@ type serverFlags struct {
 	prefix         string
 	serve, noServe bool
 	remote         bool
+	accessFlags
 }
 
 func (a *app) serverCommand() *cobra.Command {
@@ -63,6 +66,11 @@ func (a *app) serverCommand() *cobra.Command {
 	f.BoolVar(&fl.serve, "serve-artifacts", true, "serve artifacts")
 	f.BoolVar(&fl.noServe, "no-serve-artifacts", false, "do not serve artifacts")
 	f.BoolVar(&fl.remote, "allow-remote", false, "listen at an address that other machines reach, without authentication")
+	f.BoolVar(&fl.auth, "auth", false, "ask for a name and password or a token; on by itself when there are users")
+	f.StringVar(&fl.app, "app-name", "", "only basic-auth, which is the same as --auth")
+	f.StringVar(&fl.cert, "tls-cert", "", "file of the certificate and its chain, in PEM")
+	f.StringVar(&fl.key, "tls-key", "", "file of its private key, in PEM")
+	f.BoolVar(&fl.proxy, "tls-proxy", false, "a proxy in front of the server ends TLS")
 	addForeignFlags(f)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		a.fromEnv(cmd.Flags())
@@ -79,7 +87,8 @@ func (a *app) serve(ctx context.Context, fl *serverFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := checkHost(fl.host, fl.remote); err != nil {
+	users, err := a.guard(dir, fl)
+	if err != nil {
 		return err
 	}
 	if _, err := strconv.ParseUint(fl.port, 10, 16); err != nil {
@@ -104,18 +113,28 @@ func (a *app) serve(ctx context.Context, fl *serverFlags) error {
 		}
 		return f
 	}
+	secured, err := fl.secure(listener)
+	if err != nil {
+		_ = listener.Close()
+		return err
+	}
 	err = with(ctx, dir, opt, func(ctx context.Context, db *runstone.DB) error {
+		if users != nil {
+			if err := a.firstAdmin(users); err != nil {
+				return err
+			}
+		}
 		s, err := server.New(db, &server.Options{
-			AllowedHosts: fl.hosts, TrustedOrigins: fl.origins, StaticPrefix: fl.prefix,
+			Access: users, AllowedHosts: fl.hosts, TrustedOrigins: fl.origins, StaticPrefix: fl.prefix,
 			NoArtifacts: fl.noServe || !fl.serve, Logger: log,
 		})
 		if err != nil {
 			return asUsage(err)
 		}
-		if err := a.announce(db, listener.Addr(), fl); err != nil {
+		if err := a.announce(db, listener.Addr(), fl, users != nil); err != nil {
 			return err
 		}
-		return s.Serve(ctx, listener)
+		return s.Serve(ctx, secured)
 	})
 	_ = listener.Close()
 	if errors.Is(err, runstone.ErrLocked) {
@@ -127,11 +146,16 @@ func (a *app) serve(ctx context.Context, fl *serverFlags) error {
 	return err
 }
 
-// announce says where the server is and what to do with it.
-func (a *app) announce(db *runstone.DB, addr net.Addr, fl *serverFlags) error {
-	base := "http://" + addr.String()
+// announce says where the server is and what to do with it, and whether users
+// are asked who they are.
+func (a *app) announce(db *runstone.DB, addr net.Addr, fl *serverFlags, asked bool) error {
+	scheme := "http://"
+	if fl.cert != "" {
+		scheme = "https://"
+	}
+	base := scheme + addr.String()
 	if at, err := netip.ParseAddrPort(addr.String()); err == nil && at.Addr().IsUnspecified() {
-		base = fmt.Sprintf("http://127.0.0.1:%d", at.Port())
+		base = fmt.Sprintf("%s127.0.0.1:%d", scheme, at.Port())
 	}
 	if a.json {
 		if err := a.writeJSON(map[string]any{"url": base, "address": addr.String(), "data_dir": db.Dir()}); err != nil {
@@ -149,7 +173,7 @@ Stop it        Ctrl-C
 	if fl.artifacts != "" {
 		a.note("artifacts go to %s; the artifacts commands look into the database's own folder", fl.artifacts)
 	}
-	if fl.remote && !isLoopback(fl.host) {
+	if !asked && !isLoopback(fl.host) {
 		a.note("other machines reach %s, and there is no authentication", addr)
 	}
 	return a.stdout.Flush()
@@ -161,14 +185,6 @@ func quoteArg(s string) string {
 		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
 	return s
-}
-
-func checkHost(host string, remote bool) error {
-	if remote || isLoopback(host) {
-		return nil
-	}
-	return refusedf("listen at 127.0.0.1 behind a proxy that authenticates, or give --allow-remote where everybody on the network may do everything",
-		"the server has no authentication yet, and other machines reach %q", host)
 }
 
 func isLoopback(host string) bool {

@@ -26,7 +26,6 @@ func foreignList() []foreign {
 		{name: "x-frame-options"},
 		{name: "disable-security-middleware", isBool: true},
 		{name: "read-replica-backend-store-uri"},
-		{name: "app-name", refused: "there is no authentication yet"},
 		{name: "artifacts-only", isBool: true, refused: "the server always serves runs too"},
 		{name: "registry-store-uri", refused: "the registry is in the same database"},
 		{name: "enable-workspaces", isBool: true, refused: "there are no workspaces"},
@@ -73,7 +72,7 @@ func mlflowVariable(flag string) string {
 	switch flag {
 	case "allowed-hosts", "cors-allowed-origins", "x-frame-options", "disable-security-middleware":
 		flag = "server-" + flag
-	case "allow-remote", "no-serve-artifacts", "help":
+	case "allow-remote", "no-serve-artifacts", "help", "auth", "tls-cert", "tls-key", "tls-proxy":
 		return ""
 	}
 	return "MLFLOW_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))

@@ -1,0 +1,173 @@
+package server
+
+import "github.com/runstonedb/runstone/access"
+
+// subject is what a request concerns, found in its arguments.
+type subject uint8
+
+// The zero subject is nothing: a route that has it is for administrators, and a
+// test fails on it.
+const (
+	everybody    subject = iota + 1 // needs no user
+	anyUser                         // the handler shows and does what its user may
+	onlyAdmin                       // administrators
+	self                            // the user that "username" names
+	experiment                      // "experiment_id"
+	namedExp                        // "experiment_name"
+	experiments                     // each of "experiment_ids"
+	runOf                           // "run_id" or "run_uuid"
+	runUUID                         // "run_uuid" alone
+	runsOf                          // each of "run_id"
+	runIDsOf                        // each of "run_ids"
+	sourceRun                       // "source_run_id", where there is one
+	logged                          // "model_id", a logged model
+	model                           // "name", a registered model
+	newModel                        // "name", which nobody has yet
+	renamedModel                    // "new_name"
+	versionFiles                    // "source", "run_id" and "model_id" of a new version
+	file                            // "path", a file or folder below the artifact root
+	location                        // "artifact_location" of a new experiment
+	granted                         // "resource_type" and "resource_id"
+)
+
+// need is one thing that a user must be allowed.
+type need struct {
+	of    subject
+	level access.Level
+}
+
+// rule is all that a user needs to use a route.
+type rule []need
+
+// Levels of the rules, with the names of package access.
+const (
+	toRead   = access.Read
+	toEdit   = access.Edit
+	toManage = access.Manage
+)
+
+func needs(of subject, level access.Level, more ...need) rule {
+	return append(rule{{of, level}}, more...)
+}
+
+// rules are who may use each route where there are users: by method and path of
+// the table of routes. A route that is not here is for administrators, and a
+// test fails. What a handler of anyUser does is its own to check, by seesRun and
+// its like.
+var rules = map[string]rule{
+	"GET /":            needs(anyUser, 0),
+	"GET /health":      needs(everybody, 0),
+	"GET /version":     needs(everybody, 0),
+	"GET /server-info": needs(everybody, 0),
+
+	"POST /experiments/create":                needs(anyUser, 0, need{location, toEdit}),
+	"GET /experiments/get":                    needs(experiment, toRead),
+	"GET /experiments/get-by-name":            needs(namedExp, toRead),
+	"GET /experiments/search":                 needs(anyUser, 0),
+	"POST /experiments/search":                needs(anyUser, 0),
+	"POST /experiments/delete":                needs(experiment, toManage),
+	"POST /experiments/restore":               needs(experiment, toManage),
+	"POST /experiments/update":                needs(experiment, toEdit),
+	"POST /experiments/set-experiment-tag":    needs(experiment, toEdit),
+	"POST /experiments/delete-experiment-tag": needs(experiment, toEdit),
+	"POST /experiments/search-datasets":       needs(experiments, toRead),
+
+	"POST /runs/create":        needs(experiment, toEdit),
+	"GET /runs/get":            needs(runOf, toRead),
+	"POST /runs/update":        needs(runOf, toEdit),
+	"POST /runs/delete":        needs(runOf, toManage),
+	"POST /runs/restore":       needs(runOf, toManage),
+	"POST /runs/search":        needs(anyUser, 0),
+	"POST /runs/log-metric":    needs(runOf, toEdit),
+	"POST /runs/log-parameter": needs(runOf, toEdit),
+	"POST /runs/log-batch":     needs(runOf, toEdit),
+	"POST /runs/set-tag":       needs(runOf, toEdit),
+	"POST /runs/delete-tag":    needs(runOf, toEdit),
+	"POST /runs/log-model":     needs(runOf, toEdit),
+	"POST /runs/log-inputs":    needs(runOf, toEdit),
+	"POST /runs/outputs":       needs(runOf, toEdit),
+
+	"GET /metrics/get-history":               needs(runOf, toRead),
+	"GET /metrics/get-history-bulk-interval": needs(runIDsOf, toRead),
+	"GET /metrics/get-history-bulk":          needs(runsOf, toRead),
+
+	"GET /artifacts/list":              needs(runOf, toRead),
+	"POST /upload-artifact":            needs(runUUID, toEdit),
+	"GET /get-artifact":                needs(runOf, toRead),
+	"GET /model-versions/get-artifact": needs(model, toRead),
+	"GET /artifacts":                   needs(file, toRead),
+	"GET /artifacts/{path...}":         needs(file, toRead),
+	"PUT /artifacts/{path...}":         needs(file, toEdit),
+	"DELETE /artifacts/{path...}":      needs(file, toManage),
+	"POST /mpu/create/{path...}":       needs(file, toEdit),
+	"POST /mpu/complete/{path...}":     needs(file, toEdit),
+	"POST /mpu/abort/{path...}":        needs(file, toEdit),
+	"GET /presigned/{path...}":         needs(file, toRead),
+
+	"POST /logged-models":                                 needs(experiment, toEdit, need{sourceRun, toRead}),
+	"POST /logged-models/search":                          needs(anyUser, 0),
+	"GET /logged-models/{model_id}":                       needs(logged, toRead),
+	"PATCH /logged-models/{model_id}":                     needs(logged, toEdit),
+	"DELETE /logged-models/{model_id}":                    needs(logged, toManage),
+	"PATCH /logged-models/{model_id}/tags":                needs(logged, toEdit),
+	"DELETE /logged-models/{model_id}/tags/{tag_key}":     needs(logged, toManage),
+	"POST /logged-models/{model_id}/params":               needs(logged, toEdit),
+	"GET /logged-models/{model_id}/artifacts/directories": needs(logged, toRead),
+	"GET /logged-models/{model_id}/artifacts/files":       needs(logged, toRead),
+
+	"POST /registered-models/create":              needs(newModel, 0),
+	"POST /registered-models/rename":              needs(model, toEdit, need{renamedModel, 0}),
+	"PATCH /registered-models/update":             needs(model, toEdit),
+	"DELETE /registered-models/delete":            needs(model, toManage),
+	"GET /registered-models/get":                  needs(model, toRead),
+	"GET /registered-models/search":               needs(anyUser, 0),
+	"GET /registered-models/get-latest-versions":  needs(model, toRead),
+	"POST /registered-models/get-latest-versions": needs(model, toRead),
+	"POST /registered-models/set-tag":             needs(model, toEdit),
+	"DELETE /registered-models/delete-tag":        needs(model, toEdit),
+	"POST /registered-models/alias":               needs(model, toEdit),
+	"DELETE /registered-models/alias":             needs(model, toManage),
+	"GET /registered-models/alias":                needs(model, toRead),
+
+	"POST /model-versions/create":           needs(model, toEdit, need{versionFiles, toRead}),
+	"PATCH /model-versions/update":          needs(model, toEdit),
+	"DELETE /model-versions/delete":         needs(model, toManage),
+	"GET /model-versions/get":               needs(model, toRead),
+	"GET /model-versions/search":            needs(anyUser, 0),
+	"GET /model-versions/get-download-uri":  needs(model, toRead),
+	"POST /model-versions/transition-stage": needs(model, toEdit),
+	"POST /model-versions/set-tag":          needs(model, toEdit),
+	"DELETE /model-versions/delete-tag":     needs(model, toManage),
+
+	"POST /users/create":           needs(onlyAdmin, 0),
+	"GET /users/get":               needs(self, 0),
+	"GET /users/list":              needs(anyUser, 0),
+	"GET /users/current":           needs(anyUser, 0),
+	"PATCH /users/update-password": needs(self, 0),
+	"PATCH /users/update-admin":    needs(onlyAdmin, 0),
+	"DELETE /users/delete":         needs(onlyAdmin, 0),
+
+	"GET /users/current/permissions": needs(anyUser, 0),
+	"GET /users/permissions/list":    needs(self, 0),
+	"GET /users/permissions/get":     needs(self, 0),
+	"POST /users/permissions/grant":  needs(granted, toManage),
+	"POST /users/permissions/revoke": needs(granted, toManage),
+
+	"POST /experiments/permissions/create":         needs(experiment, toManage),
+	"GET /experiments/permissions/get":             needs(experiment, toManage),
+	"PATCH /experiments/permissions/update":        needs(experiment, toManage),
+	"DELETE /experiments/permissions/delete":       needs(experiment, toManage),
+	"POST /registered-models/permissions/create":   needs(model, toManage),
+	"GET /registered-models/permissions/get":       needs(model, toManage),
+	"PATCH /registered-models/permissions/update":  needs(model, toManage),
+	"DELETE /registered-models/permissions/delete": needs(model, toManage),
+
+	"GET /traces":         needs(anyUser, 0),
+	"POST /traces/search": needs(anyUser, 0),
+	"GET /workspaces":     needs(anyUser, 0),
+}
+
+// open reports whether a route needs no user.
+func (t *table) open(rt *route) bool {
+	return rt != nil && len(t.rules[rt]) == 1 && t.rules[rt][0].of == everybody
+}
