@@ -60,6 +60,9 @@ var routes = []route{
 	{"GET", frontend, "/version", public, noBody, nil, (*Server).version},
 	{"GET", api3, "/server-info", public, noBody, nil, (*Server).info},
 
+	{"GET", frontend, "/graphql", read, smallBody, (*Server).graphql, nil},
+	{"POST", frontend, "/graphql", read, smallBody, (*Server).graphql, nil},
+
 	{"POST", api2, "/experiments/create", write, smallBody, (*Server).createExperiment, nil},
 	{"GET", api2, "/experiments/get", read, noBody, (*Server).getExperiment, nil},
 	{"GET", api2, "/experiments/get-by-name", read, noBody, (*Server).getExperimentByName, nil},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/runstonedb/runstone"
+	"github.com/runstonedb/runstone/server/internal/graphql"
 )
 
 // Options configure [New]. The zero value and nil are the defaults.
@@ -70,6 +71,7 @@ type Server struct {
 	opt    Options
 	log    *slog.Logger
 	routes *table
+	schema *graphql.Schema
 	hosts  map[string]bool // "name" or "name:port"
 	cross  *http.CrossOriginProtection
 
@@ -124,6 +126,10 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 	s.uploads, s.downloads = make(places, maxUploads), make(places, maxDownloads)
 	s.memory = make(places, maxBodies/blockSize)
 	s.routes = newTable(s.opt.StaticPrefix)
+	var err error
+	if s.schema, err = s.newGraphQL(); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
