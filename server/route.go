@@ -56,6 +56,8 @@ type route struct {
 // routes is everything that the server answers.
 var routes = []route{
 	{"GET", frontend, "/", public, noBody, nil, (*Server).front},
+	{"GET", frontend, "", public, noBody, nil, (*Server).toFront},
+	{"GET", frontend, "/static-files/{path...}", public, noBody, nil, (*Server).staticFile},
 	{"GET", frontend, "/health", public, noBody, nil, (*Server).health},
 	{"GET", frontend, "/version", public, noBody, nil, (*Server).version},
 	{"GET", api3, "/server-info", public, noBody, nil, (*Server).info},

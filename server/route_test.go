@@ -39,7 +39,7 @@ func TestEveryRouteHasItsRules(t *testing.T) {
 			public = append(public, rt.path)
 		}
 	}
-	require.Equal(t, []string{"/", "/health", "/version", "/server-info"}, public)
+	require.Equal(t, []string{"/", "", "/static-files/{path...}", "/health", "/version", "/server-info"}, public)
 }
 
 // TestEveryRoute asks every route once for something good and once for
@@ -61,6 +61,8 @@ func TestEveryRoute(t *testing.T) {
 		badContains string
 	}{
 		{"GET /", "/", "", "/?x#", 0, ""},
+		{"GET ", "/", "", "", 0, ""},
+		{"GET /static-files/{path...}", "/", "", "/static-files/none", 404, "Not Found"},
 		{"GET /health", "/health", "", "", 0, ""},
 		{"GET /version", "/version", "", "", 0, ""},
 		{"GET /server-info", "/api/3.0/mlflow/server-info", "", "", 0, ""},

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -26,6 +27,9 @@ type Options struct {
 	TrustedOrigins []string
 	// StaticPrefix is put before every path but those under /api/.
 	StaticPrefix string
+	// UI is the folder of a web UI, whose index.html is answered at the front and
+	// whose files under /static-files/; nil is none. The caller closes it.
+	UI *os.Root
 	// MLflowVersion is what GET /version answers; "" is 3.18.0.
 	MLflowVersion string
 	// NoArtifacts switches the artifact proxy off.

@@ -73,7 +73,7 @@ func mlflowVariable(flag string) string {
 	switch flag {
 	case "allowed-hosts", "cors-allowed-origins", "x-frame-options", "disable-security-middleware":
 		flag = "server-" + flag
-	case "allow-remote", "no-serve-artifacts", "help":
+	case "allow-remote", "no-serve-artifacts", "ui", "help":
 		return ""
 	}
 	return "MLFLOW_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
