@@ -22,6 +22,7 @@ const module = "github.com/runstonedb/runstone"
 var arrows = map[string][]string{
 	"internal/tuple":           {},
 	"internal/record":          {},
+	"server/internal/graphql":  {},
 	"store/internal/kv":        {},
 	"store/internal/kv/kvtest": {"store/internal/kv"},
 	"store/internal/badgerkv":  {"internal/record", "store/internal/kv"},
@@ -41,7 +42,7 @@ var arrows = map[string][]string{
 	".":              {"artifact", "index", "internal/record", "internal/tuple", "lineage", "query", "query/plan", "query/tree", "store"},
 	"export":         {".", "lineage", "store"},
 	"migrate":        {".", "lineage"},
-	"server":         {".", "access", "artifact", "lineage", "query", "store"},
+	"server":         {".", "access", "artifact", "lineage", "query", "server/internal/graphql", "store"},
 	"bench":          {".", "artifact"},
 	"cmd/runstone":   {".", "access", "artifact", "bench", "bench/load", "export", "lineage", "query", "query/tree", "server", "store"},
 	"bench/load":     {"."},

@@ -103,6 +103,10 @@ func (s *Server) writeHistory(ctx context.Context, w io.Writer, run, key string,
 	return err
 }
 
+type metricsAnswer struct {
+	Metrics []wireMetric `json:"metrics"`
+}
+
 // metricList writes {"metrics": […], "next_page_token": …} as writeJSON would,
 // many times as fast: histories are long.
 func metricList(metrics []wireMetric, next string) prepared {
@@ -228,10 +232,7 @@ func (s *Server) metricInterval(ctx context.Context, a args) (any, error) {
 		return nil, err
 	}
 	metrics, err := s.interval(ctx, runs, key, steps, int(limit))
-	if err != nil {
-		return nil, err
-	}
-	return metricList(metrics, ""), nil
+	return metricsAnswer{metrics}, err
 }
 
 // interval returns all points of the runs at about limit of their steps, chosen

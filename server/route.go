@@ -60,9 +60,14 @@ type route struct {
 // routes is everything that the server answers.
 var routes = []route{
 	{"GET", frontend, "/", public, noBody, nil, (*Server).front},
+	{"GET", frontend, "", public, noBody, nil, (*Server).toFront},
+	{"GET", frontend, "/static-files/{path...}", public, noBody, nil, (*Server).staticFile},
 	{"GET", frontend, "/health", public, noBody, nil, (*Server).health},
 	{"GET", frontend, "/version", public, noBody, nil, (*Server).version},
 	{"GET", api3, "/server-info", public, noBody, nil, (*Server).info},
+
+	{"GET", frontend, "/graphql", read, smallBody, (*Server).graphql, nil},
+	{"POST", frontend, "/graphql", read, smallBody, (*Server).graphql, nil},
 
 	{"POST", api2, "/experiments/create", write, smallBody, (*Server).createExperiment, nil},
 	{"GET", api2, "/experiments/get", read, noBody, (*Server).getExperiment, nil},

@@ -8,11 +8,13 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/runstonedb/runstone"
 	"github.com/runstonedb/runstone/access"
+	"github.com/runstonedb/runstone/server/internal/graphql"
 )
 
 // Options configure [New]. The zero value and nil are the defaults.
@@ -26,6 +28,9 @@ type Options struct {
 	TrustedOrigins []string
 	// StaticPrefix is put before every path but those under /api/.
 	StaticPrefix string
+	// UI is the folder of a web UI, whose index.html is answered at the front and
+	// whose files under /static-files/; nil is none. The caller closes it.
+	UI *os.Root
 	// MLflowVersion is what GET /version answers; "" is 3.18.0.
 	MLflowVersion string
 	// NoArtifacts switches the artifact proxy off.
@@ -75,6 +80,7 @@ type Server struct {
 	opt    Options
 	log    *slog.Logger
 	routes *table
+	schema *graphql.Schema
 	hosts  map[string]bool // "name" or "name:port"
 	cross  *http.CrossOriginProtection
 
@@ -129,6 +135,10 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 	s.uploads, s.downloads = make(places, maxUploads), make(places, maxDownloads)
 	s.memory = make(places, maxBodies/blockSize)
 	s.routes = newTable(s.opt.StaticPrefix, s.opt.Access != nil)
+	var err error
+	if s.schema, err = s.newGraphQL(); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 

@@ -194,6 +194,9 @@ type prepared []byte
 
 // writeJSON answers with a message, indented by two blanks as MLflow does.
 func (s *Server) writeJSON(w http.ResponseWriter, r *http.Request, v any) {
+	if m, ok := v.(metricsAnswer); ok {
+		v = metricList(m.Metrics, "")
+	}
 	if b, ok := v.(prepared); ok {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(b) // the client may have gone

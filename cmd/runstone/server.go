@@ -27,6 +27,10 @@ are named on stderr and ignored, and those that would change what is served or
 who may use it are refused. A flag goes before its variable, MLFLOW_HOST for
 --host and so on.
 
+--ui serves a web UI on the same API: a folder with its index.html, or one that
+has MLflow's in its usual place: a virtual environment, a site-packages or the
+mlflow package. Its files are read while the server runs.
+
 With --auth, and as soon as there is a user (see "runstone users"), everybody is
 asked for a name and password or a token. Without, whoever can reach the address
 can read, change and delete everything: another address than one of this machine
@@ -40,7 +44,7 @@ type serverFlags struct {
 	artifacts      string
 	root           string
 	hosts, origins []string
-	prefix         string
+	prefix, ui     string
 	serve, noServe bool
 	remote         bool
 	accessFlags
@@ -52,6 +56,7 @@ func (a *app) serverCommand() *cobra.Command {
 		Use: "server", Short: "Serve the database to MLflow clients", Long: serverLong, Args: noArgs,
 		Example: `  runstone server
   runstone server -d /srv/tracking --port 5001
+  runstone server --ui .venv
   MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python train.py`,
 	}
 	f := cmd.Flags()
@@ -63,6 +68,7 @@ func (a *app) serverCommand() *cobra.Command {
 	f.StringSliceVar(&fl.hosts, "allowed-hosts", nil, "values of the Host header to answer (default localhost and 127.0.0.1)")
 	f.StringSliceVar(&fl.origins, "cors-allowed-origins", nil, "origins whose pages may change things")
 	f.StringVar(&fl.prefix, "static-prefix", "", "path before every path of the web pages")
+	f.StringVar(&fl.ui, "ui", "", "folder of a web UI to serve at /, or a Python environment with mlflow in it")
 	f.BoolVar(&fl.serve, "serve-artifacts", true, "serve artifacts")
 	f.BoolVar(&fl.noServe, "no-serve-artifacts", false, "do not serve artifacts")
 	f.BoolVar(&fl.remote, "allow-remote", false, "listen at an address that other machines reach, without authentication")
@@ -103,6 +109,13 @@ func (a *app) serve(ctx context.Context, fl *serverFlags) error {
 	if opt.Artifacts, err = artifactFolder(fl); err != nil {
 		return err
 	}
+	ui, err := openUI(fl.ui)
+	if err != nil {
+		return err
+	}
+	if ui != nil {
+		defer ui.Close()
+	}
 	// The address comes first: where it is taken, no database is made.
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(fl.host, fl.port))
 	if err != nil {
@@ -126,7 +139,7 @@ func (a *app) serve(ctx context.Context, fl *serverFlags) error {
 		}
 		s, err := server.New(db, &server.Options{
 			Access: users, AllowedHosts: fl.hosts, TrustedOrigins: fl.origins, StaticPrefix: fl.prefix,
-			NoArtifacts: fl.noServe || !fl.serve, Logger: log,
+			NoArtifacts: fl.noServe || !fl.serve, UI: ui, Logger: log,
 		})
 		if err != nil {
 			return asUsage(err)
