@@ -17,6 +17,7 @@ const (
 	read
 	write
 	admin
+	signed // the URL itself proves it, and the handler checks that
 )
 
 // mount says under which paths a route is found.
@@ -99,10 +100,12 @@ var routes = []route{
 	{"GET", files2, "/artifacts/{path...}", read, noBody, nil, (*Server).getFile},
 	{"PUT", files2, "/artifacts/{path...}", write, 0, nil, (*Server).putFile},
 	{"DELETE", files2, "/artifacts/{path...}", write, noBody, nil, (*Server).deleteFile},
-	{"POST", files2, "/mpu/create/{path...}", write, noBody, nil, (*Server).noUploadParts},
-	{"POST", files2, "/mpu/complete/{path...}", write, noBody, nil, (*Server).noUploadParts},
-	{"POST", files2, "/mpu/abort/{path...}", write, noBody, nil, (*Server).noUploadParts},
-	{"GET", files2, "/presigned/{path...}", read, noBody, nil, (*Server).noDownloadParts},
+	{"POST", files2, "/mpu/create/{folder...}", write, smallBody, nil, (*Server).beginUpload},
+	{"PUT", files2, "/mpu/part/{part...}", signed, 0, nil, (*Server).putPart},
+	{"POST", files2, "/mpu/complete/{folder...}", write, smallBody, (*Server).completeUpload, nil},
+	{"POST", files2, "/mpu/abort/{folder...}", write, smallBody, (*Server).abortUpload, nil},
+	{"GET", files2, "/presigned/{path...}", read, noBody, nil, (*Server).signDownload},
+	{"GET", files2, "/signed/{path...}", signed, noBody, nil, (*Server).getSigned},
 
 	{"POST", api2, "/logged-models", write, smallBody, (*Server).createLogged, nil},
 	{"POST", api2, "/logged-models/search", read, smallBody, (*Server).searchLogged, nil},

@@ -2,13 +2,16 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/runstonedb/runstone"
@@ -35,6 +38,10 @@ type Options struct {
 	// SourceSchemes are the schemes of remote locations that a model version
 	// may name as its source, such as "s3". The server never opens them.
 	SourceSchemes []string
+	// PublicURL is how clients reach the server where the Host header does not
+	// say it, such as "https://lab.example.org/tracking" behind a proxy: URLs
+	// that the server gives out begin with it.
+	PublicURL string
 	// MaxConcurrent bounds the requests that are worked on at once, besides 32
 	// uploads, 128 downloads and any number of probes; 0 is 256.
 	MaxConcurrent int
@@ -63,8 +70,8 @@ const (
 	maxBodies    = 256 << 20 // bytes of bodies in memory, beyond each one's first 64 KiB
 )
 
-// Server answers MLflow's REST API over a database. It keeps no state of its
-// own. Its methods may be called from any number of goroutines.
+// Server answers MLflow's REST API over a database. Of its own it knows only
+// the uploads in parts that have begun. Its methods may be called from any number of goroutines.
 type Server struct {
 	db     *runstone.DB
 	opt    Options
@@ -72,6 +79,9 @@ type Server struct {
 	routes *table
 	hosts  map[string]bool // "name" or "name:port"
 	cross  *http.CrossOriginProtection
+
+	key   [32]byte // signs URLs
+	parts openUploads
 
 	slots     places // requests at work
 	uploads   places
@@ -120,6 +130,11 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 	if p := s.opt.StaticPrefix; p != "" && (p[0] != '/' || p[len(p)-1] == '/') {
 		return nil, fmt.Errorf("static prefix %q: must begin with a slash and not end with one", p)
 	}
+	if err := checkPublicURL(s.opt.PublicURL); err != nil {
+		return nil, err
+	}
+	_, _ = rand.Read(s.key[:]) // never fails
+	s.parts.m = map[string]*partsUpload{}
 	s.slots = make(places, s.opt.MaxConcurrent)
 	s.uploads, s.downloads = make(places, maxUploads), make(places, maxDownloads)
 	s.memory = make(places, maxBodies/blockSize)
@@ -143,6 +158,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
+	sweeping, endSweep := context.WithCancel(ctx)
+	var owned sync.WaitGroup
+	owned.Go(func() { s.sweep(sweeping) })
+	defer owned.Wait()
+	defer endSweep()
 	stopped := make(chan error, 1)
 	failed := make(chan struct{})
 	go func() {
@@ -166,6 +186,23 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return errors.Join(err, <-stopped)
 	}
 	return <-stopped
+}
+
+func checkPublicURL(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("public URL %q: must be like https://host/path", text)
+	}
+	return nil
+}
+
+// loopback reports whether a host of [splitHost] is this machine.
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
 // splitHost takes a Host header apart. The name comes in lower case, an IPv6
