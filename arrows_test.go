@@ -40,7 +40,8 @@ var arrows = map[string][]string{
 	".":              {"artifact", "index", "internal/record", "internal/tuple", "lineage", "query", "query/plan", "query/tree", "store"},
 	"export":         {".", "lineage", "store"},
 	"migrate":        {".", "lineage"},
-	"server":         {".", "artifact", "lineage", "query", "store"},
+	"server":         {".", "artifact", "lineage", "query", "store", "webhook"},
+	"webhook":        {"internal/record"},
 	"bench":          {".", "artifact"},
 	"cmd/runstone":   {".", "artifact", "bench", "bench/load", "export", "lineage", "query", "query/tree", "server", "store"},
 	"bench/load":     {"."},
@@ -64,7 +65,7 @@ var outside = map[string][]string{
 }
 
 // web are the packages that may import net/http.
-var web = []string{"server", "cmd/runstone"}
+var web = []string{"server", "cmd/runstone", "webhook"}
 
 type sourceFile struct {
 	dir, path string

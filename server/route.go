@@ -142,6 +142,13 @@ var routes = []route{
 	{"POST", api2, "/model-versions/set-tag", write, smallBody, (*Server).setVersionTag, nil},
 	{"DELETE", api2, "/model-versions/delete-tag", write, smallBody, (*Server).deleteVersionTag, nil},
 
+	{"POST", api2, "/webhooks", admin, smallBody, (*Server).createHook, nil},
+	{"GET", api2, "/webhooks", admin, noBody, (*Server).listHooks, nil},
+	{"GET", api2, "/webhooks/{webhook_id}", admin, noBody, (*Server).getHook, nil},
+	{"PATCH", api2, "/webhooks/{webhook_id}", admin, smallBody, (*Server).updateHook, nil},
+	{"DELETE", api2, "/webhooks/{webhook_id}", admin, noBody, (*Server).deleteHook, nil},
+	{"POST", api2, "/webhooks/{webhook_id}/test", admin, smallBody, (*Server).testHook, nil},
+
 	{"GET", api2, "/traces", read, noBody, (*Server).noTraces, nil},
 	{"POST", api3, "/traces/search", read, smallBody, (*Server).noTraces, nil},
 	{"GET", api3, "/workspaces", read, noBody, nil, (*Server).noWorkspaces},

@@ -10,11 +10,13 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/runstonedb/runstone"
+	"github.com/runstonedb/runstone/webhook"
 )
 
 // Options configure [New]. The zero value and nil are the defaults.
@@ -47,6 +49,9 @@ type Options struct {
 	MaxConcurrent int
 	// MaxConnections bounds the connections that Serve holds; 0 is 1,024.
 	MaxConnections int
+	// Webhooks configures how webhooks are delivered while Serve runs; nil is
+	// its defaults.
+	Webhooks *webhook.Options
 	// Logger hears of errors and refusals; nil is silence.
 	Logger *slog.Logger
 }
@@ -82,6 +87,7 @@ type Server struct {
 
 	key   [32]byte // signs URLs
 	parts openUploads
+	hooks *webhook.Hooks
 
 	slots     places // requests at work
 	uploads   places
@@ -134,6 +140,17 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 		return nil, err
 	}
 	_, _ = rand.Read(s.key[:]) // never fails
+	var hooks webhook.Options
+	if s.opt.Webhooks != nil {
+		hooks = *s.opt.Webhooks
+	}
+	if hooks.Logger == nil {
+		hooks.Logger = s.log
+	}
+	var err error
+	if s.hooks, err = webhook.Open(filepath.Join(db.Dir(), "webhooks"), &hooks); err != nil {
+		return nil, err
+	}
 	s.parts.m = map[string]*partsUpload{}
 	s.slots = make(places, s.opt.MaxConcurrent)
 	s.uploads, s.downloads = make(places, maxUploads), make(places, maxDownloads)
@@ -158,11 +175,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
-	sweeping, endSweep := context.WithCancel(ctx)
+	working, endWork := context.WithCancel(ctx)
 	var owned sync.WaitGroup
-	owned.Go(func() { s.sweep(sweeping) })
+	owned.Go(func() { s.sweep(working) })
+	owned.Go(func() { s.hooks.Run(working) })
 	defer owned.Wait()
-	defer endSweep()
+	defer endWork()
 	stopped := make(chan error, 1)
 	failed := make(chan struct{})
 	go func() {
@@ -342,6 +360,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, rt *route, param
 		s.writeStream(w, r, st)
 		return
 	}
+	s.fire(ctx, rt, &a, v)
 	s.writeJSON(w, r, v)
 }
 
