@@ -42,7 +42,8 @@ var arrows = map[string][]string{
 	".":              {"artifact", "index", "internal/record", "internal/tuple", "lineage", "query", "query/plan", "query/tree", "store"},
 	"export":         {".", "lineage", "store"},
 	"migrate":        {".", "lineage"},
-	"server":         {".", "access", "artifact", "lineage", "query", "server/internal/graphql", "store"},
+	"server":         {".", "access", "artifact", "lineage", "query", "server/internal/graphql", "store", "webhook"},
+	"webhook":        {"internal/record"},
 	"bench":          {".", "artifact"},
 	"cmd/runstone":   {".", "access", "artifact", "bench", "bench/load", "export", "lineage", "query", "query/tree", "server", "store"},
 	"bench/load":     {"."},
@@ -67,7 +68,7 @@ var outside = map[string][]string{
 }
 
 // web are the packages that may import net/http.
-var web = []string{"server", "cmd/runstone"}
+var web = []string{"server", "cmd/runstone", "webhook"}
 
 type sourceFile struct {
 	dir, path string

@@ -39,7 +39,11 @@ func (db *DB) PutArtifact(ctx context.Context, p string, body io.Reader, opt art
 	if err != nil {
 		return info, err
 	}
-	return info, db.do(ctx, Synced, &recordArtifact{Path: ap.String(), Size: info.Size, Digest: string(info.Digest), At: db.now()})
+	return info, db.recordArtifact(ctx, ap.String(), info)
+}
+
+func (db *DB) recordArtifact(ctx context.Context, p string, info artifact.Info) error {
+	return db.do(ctx, Synced, &recordArtifact{Path: p, Size: info.Size, Digest: string(info.Digest), At: db.now()})
 }
 
 // room refuses bytes that would leave the database without space to work in.

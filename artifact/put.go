@@ -67,7 +67,7 @@ func (r *Root) put(ctx context.Context, p Path, body io.Reader, opt PutOptions) 
 	}
 	temp := r.tempName()
 	defer r.release(temp)
-	info, err := r.fill(ctx, temp, body, opt)
+	info, err := r.fill(ctx, temp, body, opt, true)
 	if err == nil {
 		err = r.publish(temp, p)
 	}
@@ -80,14 +80,14 @@ func (r *Root) put(ctx context.Context, p Path, body io.Reader, opt PutOptions) 
 	return info, nil
 }
 
-// fill writes body to the new file temp, synced.
-func (r *Root) fill(ctx context.Context, temp string, body io.Reader, opt PutOptions) (Info, error) {
+// fill writes body to the new file temp.
+func (r *Root) fill(ctx context.Context, temp string, body io.Reader, opt PutOptions, sync bool) (Info, error) {
 	f, err := r.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return Info{}, bare(err)
 	}
 	info, err := r.copy(ctx, f, body, opt)
-	if err == nil {
+	if err == nil && sync {
 		if err = f.Sync(); err != nil {
 			err = bare(err)
 		}

@@ -5,6 +5,7 @@
 //	<root>/<experiment>/<run>/artifacts/<path>        files of a run
 //	<root>/<experiment>/models/<model>/artifacts/…    files of a logged model
 //	<root>/.runstone-tmp-<random>                     unfinished upload or delete
+//	<root>/.runstone-tmp-<random>/<n>                 part n of an unfinished upload
 //
 // The package knows nothing of experiments, runs or the database: it maps a
 // checked [Path] to a file, and the caller records the [Digest] that

@@ -59,7 +59,7 @@ func (s *Server) pool(rt *route) places {
 		return nil
 	case rt.raw != nil && rt.limit == 0:
 		return s.uploads
-	case rt.raw != nil && rt.perm == read:
+	case rt.raw != nil && (rt.perm == read || rt.perm == signed):
 		return s.downloads
 	}
 	return s.slots

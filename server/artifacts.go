@@ -154,6 +154,11 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, p artifact.Path, c
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 	h.Set("Cache-Control", "no-cache")
 	h.Set("ETag", fmt.Sprintf(`"%x-%x"`, info.ModTime().UnixNano(), info.Size()))
+	if rec, err := s.db.ArtifactRecord(r.Context(), p.String()); err == nil && rec.Size == info.Size() && !rec.At.Before(info.ModTime().Truncate(time.Millisecond)) {
+		if d := reprDigest(rec.Digest); d != "" {
+			h.Set("Repr-Digest", d)
+		}
+	}
 	http.ServeContent(&slowWriter{ResponseWriter: w, c: http.NewResponseController(w)}, r, "", info.ModTime(), f)
 }
 
@@ -210,8 +215,10 @@ func (s *Server) putFile(w http.ResponseWriter, r *http.Request, name string) {
 }
 
 func (s *Server) put(w http.ResponseWriter, r *http.Request, name string, limit int64) {
-	body := &slowReader{r: r.Body, c: http.NewResponseController(w)}
-	_, err := s.db.PutArtifact(r.Context(), name, body, artifact.PutOptions{MaxBytes: limit, Size: max(r.ContentLength, 0)})
+	body, opt, err := s.uploadBody(w, r, limit)
+	if err == nil {
+		_, err = s.db.PutArtifact(r.Context(), name, body, opt)
+	}
 	if err != nil {
 		s.writeError(w, r, err, true)
 		return
@@ -337,14 +344,6 @@ func (s *Server) runURI(ctx context.Context, l artifact.Location) (string, error
 		return info.ArtifactURI, err
 	}
 	return info.ArtifactURI + "/" + l.Path.String(), nil
-}
-
-func (s *Server) noUploadParts(w http.ResponseWriter, r *http.Request, _ string) {
-	s.writeError(w, r, &wireError{http.StatusNotImplemented, "NOT_IMPLEMENTED", "Multipart upload is not supported for the current artifact repository"}, false)
-}
-
-func (s *Server) noDownloadParts(w http.ResponseWriter, r *http.Request, _ string) {
-	s.writeError(w, r, &wireError{http.StatusNotImplemented, "NOT_IMPLEMENTED", "Multipart download is not supported for the current artifact repository"}, false)
 }
 
 // slowWriter gives every piece of a file its own time to be taken.

@@ -12,6 +12,7 @@ import (
 	"github.com/runstonedb/runstone/access"
 	"github.com/runstonedb/runstone/artifact"
 	"github.com/runstonedb/runstone/query"
+	"github.com/runstonedb/runstone/webhook"
 )
 
 // maxMessage bounds a message, which may repeat what a client sent, in bytes.
@@ -47,12 +48,15 @@ func toWire(err error) *wireError {
 		partial *runstone.PartialError
 		tooBig  *http.MaxBytesError
 		wait    *access.WaitError
+		hook    *webhook.InvalidError
 	)
 	switch {
 	case errors.As(err, &wire):
 		return wire
 	case errors.As(err, &parse):
 		return &wireError{http.StatusBadRequest, "INVALID_PARAMETER_VALUE", parse.Msg}
+	case errors.As(err, &hook):
+		return &wireError{http.StatusBadRequest, "INVALID_PARAMETER_VALUE", hook.Msg}
 	case errors.As(err, &partial):
 		return &wireError{http.StatusBadRequest, "RESOURCE_EXHAUSTED", "The search needs too much memory. Please narrow it down."}
 	case errors.As(err, &tooBig):

@@ -64,7 +64,14 @@ func (s *Server) graphField(method, path string) graphql.Resolver {
 		if input := in.Get("input"); input != nil && input.Kind == graphql.Object {
 			a.v = fromGraph(input)
 		}
-		v, err := rt.call(s, ctx, a)
+		var err error
+		if s.opt.Access != nil {
+			err = s.permit(ctx, rt, a)
+		}
+		var v any
+		if err == nil {
+			v, err = rt.call(s, ctx, a)
+		}
 		if err != nil {
 			if e := toWire(err); e.status < 500 {
 				return nil, &graphql.Error{Message: e.message}

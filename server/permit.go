@@ -87,6 +87,8 @@ func (s *Server) meets(ctx context.Context, u *access.User, n need, a *args) err
 		return s.onSource(ctx, u, a, n.level)
 	case file:
 		return s.onFile(ctx, u, a.str("path"), n.level)
+	case folderOf:
+		return s.onFile(ctx, u, a.str("folder"), n.level)
 	case location:
 		return s.onLocation(ctx, u, a.str("artifact_location"), n.level)
 	case granted:

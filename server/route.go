@@ -19,6 +19,7 @@ const (
 	read
 	write
 	admin
+	signed // the URL itself proves it, and the handler checks that
 )
 
 // mount says under which paths a route is found.
@@ -108,10 +109,12 @@ var routes = []route{
 	{"GET", files2, "/artifacts/{path...}", read, noBody, nil, (*Server).getFile},
 	{"PUT", files2, "/artifacts/{path...}", write, 0, nil, (*Server).putFile},
 	{"DELETE", files2, "/artifacts/{path...}", write, noBody, nil, (*Server).deleteFile},
-	{"POST", files2, "/mpu/create/{path...}", write, noBody, nil, (*Server).noUploadParts},
-	{"POST", files2, "/mpu/complete/{path...}", write, noBody, nil, (*Server).noUploadParts},
-	{"POST", files2, "/mpu/abort/{path...}", write, noBody, nil, (*Server).noUploadParts},
-	{"GET", files2, "/presigned/{path...}", read, noBody, nil, (*Server).noDownloadParts},
+	{"POST", files2, "/mpu/create/{folder...}", write, smallBody, nil, (*Server).beginUpload},
+	{"PUT", files2, "/mpu/part/{part...}", signed, 0, nil, (*Server).putPart},
+	{"POST", files2, "/mpu/complete/{folder...}", write, smallBody, (*Server).completeUpload, nil},
+	{"POST", files2, "/mpu/abort/{folder...}", write, smallBody, (*Server).abortUpload, nil},
+	{"GET", files2, "/presigned/{path...}", read, noBody, nil, (*Server).signDownload},
+	{"GET", files2, "/signed/{path...}", signed, noBody, nil, (*Server).getSigned},
 
 	{"POST", api2, "/logged-models", write, smallBody, (*Server).createLogged, nil},
 	{"POST", api2, "/logged-models/search", read, smallBody, (*Server).searchLogged, nil},
@@ -168,6 +171,13 @@ var routes = []route{
 	{"GET", users2, "/registered-models/permissions/get", read, noBody, grants(access.Model).get, nil},
 	{"PATCH", users2, "/registered-models/permissions/update", write, noBody, grants(access.Model).update, nil},
 	{"DELETE", users2, "/registered-models/permissions/delete", write, noBody, grants(access.Model).remove, nil},
+
+	{"POST", api2, "/webhooks", admin, smallBody, (*Server).createHook, nil},
+	{"GET", api2, "/webhooks", admin, noBody, (*Server).listHooks, nil},
+	{"GET", api2, "/webhooks/{webhook_id}", admin, noBody, (*Server).getHook, nil},
+	{"PATCH", api2, "/webhooks/{webhook_id}", admin, smallBody, (*Server).updateHook, nil},
+	{"DELETE", api2, "/webhooks/{webhook_id}", admin, noBody, (*Server).deleteHook, nil},
+	{"POST", api2, "/webhooks/{webhook_id}/test", admin, smallBody, (*Server).testHook, nil},
 
 	{"GET", api2, "/traces", read, noBody, (*Server).noTraces, nil},
 	{"POST", api3, "/traces/search", read, smallBody, (*Server).noTraces, nil},

@@ -10,19 +10,19 @@ import (
 // TestEveryRouteHasItsRules fails for a route that says not who may use it, or
 // takes a body of any size.
 func TestEveryRouteHasItsRules(t *testing.T) {
-	streams := map[string]bool{"/artifacts/{path...}": true, "/upload-artifact": true}
+	streams := map[string]bool{"/artifacts/{path...}": true, "/upload-artifact": true, "/mpu/part/{part...}": true}
 	seen := map[string]bool{}
 	for _, rt := range routes {
 		name := rt.method + " " + rt.path
 		require.NotZero(t, rt.perm, name)
-		require.LessOrEqual(t, rt.perm, admin, name)
+		require.LessOrEqual(t, rt.perm, signed, name)
 		require.NotZero(t, rt.mount, name)
 		require.True(t, (rt.call == nil) != (rt.raw == nil), name)
 		if rt.limit == 0 {
 			require.True(t, streams[rt.path], "%s takes a body of any size", name)
 		}
 		if rt.method != "GET" && !strings.Contains(rt.path, "search") && !strings.Contains(rt.path, "get-latest") && rt.path != "/graphql" {
-			require.Equal(t, write, rt.perm, "%s changes something", name)
+			require.Contains(t, []permission{write, admin, signed}, rt.perm, "%s changes something", name)
 		}
 		if rt.method == "GET" {
 			require.NotEqual(t, write, rt.perm, "%s: a GET changes nothing", name)
@@ -43,7 +43,7 @@ func TestEveryRouteHasItsRules(t *testing.T) {
 			require.True(t, n.of >= everybody && n.of <= granted, name)
 			require.LessOrEqual(t, n.level, toManage, name)
 			if n.of == everybody {
-				require.Equal(t, public, rt.perm, name)
+				require.Contains(t, []permission{public, signed}, rt.perm, name)
 				require.Len(t, rules[name], 1, name)
 			}
 		}
@@ -51,13 +51,14 @@ func TestEveryRouteHasItsRules(t *testing.T) {
 	for name := range rules {
 		require.True(t, ruled[name], "%s has a rule and is no route", name)
 	}
-	var public []string
+	open := map[permission][]string{}
 	for _, rt := range routes {
-		if rt.perm == 1 {
-			public = append(public, rt.path)
+		if rt.perm == public || rt.perm == signed {
+			open[rt.perm] = append(open[rt.perm], rt.path)
 		}
 	}
-	require.Equal(t, []string{"/", "", "/static-files/{path...}", "/health", "/version", "/server-info"}, public)
+	require.Equal(t, []string{"/", "", "/static-files/{path...}", "/health", "/version", "/server-info"}, open[public])
+	require.Equal(t, []string{"/mpu/part/{part...}", "/signed/{path...}"}, open[signed])
 }
 
 // TestEveryRoute asks every route once for something good and once for
@@ -119,10 +120,12 @@ func TestEveryRoute(t *testing.T) {
 		{"GET /artifacts/{path...}", files + "/artifacts/0/$R/artifacts/m/MLmodel", "", files + "/artifacts/0/$R/artifacts/m", 400, "refers to a directory"},
 		{"PUT /artifacts/{path...}", files + "/artifacts/0/$R/artifacts/new", "body", files + "/artifacts/0/$R/artifacts/m", 400, "is a directory"},
 		{"DELETE /artifacts/{path...}", files + "/artifacts/0/$R/artifacts/new", "", files + "/artifacts/%2e%2e/x", 400, "Invalid path"},
-		{"POST /mpu/create/{path...}", "", "", files + "/mpu/create/x", 501, "Multipart upload is not supported"},
-		{"POST /mpu/complete/{path...}", "", "", files + "/mpu/complete/x", 501, "Multipart upload is not supported"},
-		{"POST /mpu/abort/{path...}", "", "", files + "/mpu/abort/x", 501, "Multipart upload is not supported"},
-		{"GET /presigned/{path...}", "", "", files + "/presigned/x", 501, "Multipart download is not supported"},
+		{"POST /mpu/create/{folder...}", files + "/mpu/create/0/$R/artifacts", `{"path": "big.bin", "num_parts": 2}`, `{"path": "big.bin"}`, 400, "'num_parts'"},
+		{"PUT /mpu/part/{part...}", "", "", files + "/mpu/part/ABC/1", 404, "No such part"},
+		{"POST /mpu/complete/{folder...}", "", "", files + "/mpu/complete/x", 400, "'path'"},
+		{"POST /mpu/abort/{folder...}", "", "", files + "/mpu/abort/x", 400, "'path'"},
+		{"GET /presigned/{path...}", files + "/presigned/0/$R/artifacts/m/MLmodel", "", files + "/presigned/0/x", 404, "No such artifact"},
+		{"GET /signed/{path...}", "", "", files + "/signed/0/$R/artifacts/m/MLmodel?expires=99999999999&signature=", 403, "not signed"},
 		{"POST /logged-models", "/logged-models", `{"experiment_id": "0"}`, `{"experiment_id": "0", "name": "a/b"}`, 400, "Invalid model name"},
 		{"POST /logged-models/search", "/logged-models/search", `{"experiment_ids": ["0"], "order_by": [{"field_name": "creation_timestamp", "ascending": false}]}`, `{}`, 400, "'experiment_ids'"},
 		{"GET /logged-models/{model_id}", "/logged-models/$L", "", api + "/logged-models/m-no", 404, "Logged model with ID 'm-no' not found."},

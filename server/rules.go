@@ -26,6 +26,7 @@ const (
 	renamedModel                    // "new_name"
 	versionFiles                    // "source", "run_id" and "model_id" of a new version
 	file                            // "path", a file or folder below the artifact root
+	folderOf                        // "folder", where a file is put in parts
 	location                        // "artifact_location" of a new experiment
 	granted                         // "resource_type" and "resource_id"
 )
@@ -59,6 +60,11 @@ var rules = map[string]rule{
 	"GET /health":      needs(everybody, 0),
 	"GET /version":     needs(everybody, 0),
 	"GET /server-info": needs(everybody, 0),
+	"GET ":             needs(anyUser, 0),
+
+	"GET /static-files/{path...}": needs(anyUser, 0),
+	"GET /graphql":                needs(anyUser, 0), // each field is checked as its route
+	"POST /graphql":               needs(anyUser, 0),
 
 	"POST /experiments/create":                needs(anyUser, 0, need{location, toEdit}),
 	"GET /experiments/get":                    needs(experiment, toRead),
@@ -99,9 +105,11 @@ var rules = map[string]rule{
 	"GET /artifacts/{path...}":         needs(file, toRead),
 	"PUT /artifacts/{path...}":         needs(file, toEdit),
 	"DELETE /artifacts/{path...}":      needs(file, toManage),
-	"POST /mpu/create/{path...}":       needs(file, toEdit),
-	"POST /mpu/complete/{path...}":     needs(file, toEdit),
-	"POST /mpu/abort/{path...}":        needs(file, toEdit),
+	"POST /mpu/create/{folder...}":     needs(folderOf, toEdit),
+	"POST /mpu/complete/{folder...}":   needs(folderOf, toEdit),
+	"POST /mpu/abort/{folder...}":      needs(folderOf, toEdit),
+	"PUT /mpu/part/{part...}":          needs(everybody, 0), // whom the URL was given to
+	"GET /signed/{path...}":            needs(everybody, 0),
 	"GET /presigned/{path...}":         needs(file, toRead),
 
 	"POST /logged-models":                                 needs(experiment, toEdit, need{sourceRun, toRead}),
@@ -128,6 +136,13 @@ var rules = map[string]rule{
 	"POST /registered-models/alias":               needs(model, toEdit),
 	"DELETE /registered-models/alias":             needs(model, toManage),
 	"GET /registered-models/alias":                needs(model, toRead),
+
+	"POST /webhooks":                   needs(onlyAdmin, 0),
+	"GET /webhooks":                    needs(onlyAdmin, 0),
+	"GET /webhooks/{webhook_id}":       needs(onlyAdmin, 0),
+	"PATCH /webhooks/{webhook_id}":     needs(onlyAdmin, 0),
+	"DELETE /webhooks/{webhook_id}":    needs(onlyAdmin, 0),
+	"POST /webhooks/{webhook_id}/test": needs(onlyAdmin, 0),
 
 	"POST /model-versions/create":           needs(model, toEdit, need{versionFiles, toRead}),
 	"PATCH /model-versions/update":          needs(model, toEdit),

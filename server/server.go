@@ -2,19 +2,24 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/runstonedb/runstone"
 	"github.com/runstonedb/runstone/access"
 	"github.com/runstonedb/runstone/server/internal/graphql"
+	"github.com/runstonedb/runstone/webhook"
 )
 
 // Options configure [New]. The zero value and nil are the defaults.
@@ -41,6 +46,10 @@ type Options struct {
 	// SourceSchemes are the schemes of remote locations that a model version
 	// may name as its source, such as "s3". The server never opens them.
 	SourceSchemes []string
+	// PublicURL is how clients reach the server where the Host header does not
+	// say it, such as "https://lab.example.org/tracking" behind a proxy: URLs
+	// that the server gives out begin with it.
+	PublicURL string
 	// MaxConcurrent bounds the requests that are worked on at once, besides 32
 	// uploads, 128 downloads and any number of probes; 0 is 256.
 	MaxConcurrent int
@@ -50,6 +59,9 @@ type Options struct {
 	// version and features needs a name and password or a token, and users do
 	// what they were granted; nil is no authentication: everybody does everything.
 	Access *access.Store
+	// Webhooks configures how webhooks are delivered while Serve runs; nil is
+	// its defaults.
+	Webhooks *webhook.Options
 	// Logger hears of errors and refusals; nil is silence.
 	Logger *slog.Logger
 }
@@ -73,8 +85,8 @@ const (
 	maxBodies    = 256 << 20 // bytes of bodies in memory, beyond each one's first 64 KiB
 )
 
-// Server answers MLflow's REST API over a database. It keeps no state of its
-// own. Its methods may be called from any number of goroutines.
+// Server answers MLflow's REST API over a database. Of its own it knows only
+// the uploads in parts that have begun. Its methods may be called from any number of goroutines.
 type Server struct {
 	db     *runstone.DB
 	opt    Options
@@ -83,6 +95,10 @@ type Server struct {
 	schema *graphql.Schema
 	hosts  map[string]bool // "name" or "name:port"
 	cross  *http.CrossOriginProtection
+
+	key   [32]byte // signs URLs
+	parts openUploads
+	hooks *webhook.Hooks
 
 	slots     places // requests at work
 	uploads   places
@@ -131,11 +147,26 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 	if p := s.opt.StaticPrefix; p != "" && (p[0] != '/' || p[len(p)-1] == '/') {
 		return nil, fmt.Errorf("static prefix %q: must begin with a slash and not end with one", p)
 	}
+	if err := checkPublicURL(s.opt.PublicURL); err != nil {
+		return nil, err
+	}
+	_, _ = rand.Read(s.key[:]) // never fails
+	var hooks webhook.Options
+	if s.opt.Webhooks != nil {
+		hooks = *s.opt.Webhooks
+	}
+	if hooks.Logger == nil {
+		hooks.Logger = s.log
+	}
+	var err error
+	if s.hooks, err = webhook.Open(filepath.Join(db.Dir(), "webhooks"), &hooks); err != nil {
+		return nil, err
+	}
+	s.parts.m = map[string]*partsUpload{}
 	s.slots = make(places, s.opt.MaxConcurrent)
 	s.uploads, s.downloads = make(places, maxUploads), make(places, maxDownloads)
 	s.memory = make(places, maxBodies/blockSize)
 	s.routes = newTable(s.opt.StaticPrefix, s.opt.Access != nil)
-	var err error
 	if s.schema, err = s.newGraphQL(); err != nil {
 		return nil, err
 	}
@@ -158,6 +189,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
+	working, endWork := context.WithCancel(ctx)
+	var owned sync.WaitGroup
+	owned.Go(func() { s.sweep(working) })
+	owned.Go(func() { s.hooks.Run(working) })
+	defer owned.Wait()
+	defer endWork()
 	stopped := make(chan error, 1)
 	failed := make(chan struct{})
 	go func() {
@@ -181,6 +218,23 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return errors.Join(err, <-stopped)
 	}
 	return <-stopped
+}
+
+func checkPublicURL(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("public URL %q: must be like https://host/path", text)
+	}
+	return nil
+}
+
+// loopback reports whether a host of [splitHost] is this machine.
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
 // splitHost takes a Host header apart. The name comes in lower case, an IPv6
@@ -341,6 +395,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, rt *route, param
 		s.writeStream(w, r, st)
 		return
 	}
+	s.fire(ctx, rt, &a, v)
 	s.writeJSON(w, r, v)
 }
 

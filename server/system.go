@@ -47,7 +47,10 @@ type serverInfo struct {
 func (s *Server) info(w http.ResponseWriter, r *http.Request, _ string) {
 	s.writeJSON(w, r, serverInfo{
 		StoreType: "SqlStore", Artifacts: !s.opt.NoArtifacts,
-		Features: map[string]bool{"gateway": false, "scheduled_issue_detection": false},
+		// Downloads by signed URLs cost a request more for every file, so clients
+		// use them when they are told to.
+		MultipartUploads: !s.opt.NoArtifacts && s.knowsAddress(r),
+		Features:         map[string]bool{"gateway": false, "scheduled_issue_detection": false},
 	})
 }
 
