@@ -41,18 +41,19 @@ var arrows = map[string][]string{
 	"lineage":        {"internal/record", "internal/tuple", "store"},
 	".":              {"artifact", "index", "internal/record", "internal/tuple", "lineage", "query", "query/plan", "query/tree", "store"},
 	"export":         {".", "lineage", "store"},
-	"migrate":        {".", "lineage"},
+	"migrate":        {".", "artifact", "lineage"},
+	"migrate/sqlite": {".", "lineage", "migrate"},
 	"server":         {".", "access", "artifact", "lineage", "query", "server/internal/graphql", "store", "webhook"},
 	"webhook":        {"internal/record"},
 	"bench":          {".", "artifact"},
-	"cmd/runstone":   {".", "access", "artifact", "bench", "bench/load", "export", "lineage", "query", "query/tree", "server", "store"},
+	"cmd/runstone":   {".", "access", "artifact", "bench", "bench/load", "export", "lineage", "migrate", "migrate/sqlite", "query", "query/tree", "server", "store"},
 	"bench/load":     {"."},
 	"examples/train": {"."},
 }
 
 // outside are the imports from other modules that there may be, by prefix,
 // tests excepted. Who embeds the library pays for those of everything but bench,
-// export and cmd/runstone.
+// export, migrate/sqlite and cmd/runstone.
 var outside = map[string][]string{
 	"internal/record":          {"github.com/vmihailenco/msgpack/v5"},
 	"store":                    {"github.com/tidwall/btree", "golang.org/x/sys"},
@@ -63,6 +64,7 @@ var outside = map[string][]string{
 	"store/internal/journal":   {"golang.org/x/sys"},
 	"store/internal/kv/kvtest": {"github.com/stretchr/testify", "pgregory.net/rapid"},
 	"export":                   {"github.com/parquet-go/parquet-go"},
+	"migrate/sqlite":           {"modernc.org/sqlite"},
 	"bench":                    {"golang.org/x/perf"},
 	"cmd/runstone":             {"github.com/guptarohit/asciigraph", "github.com/spf13", "golang.org/x/sys", "golang.org/x/term"},
 }

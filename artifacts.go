@@ -39,11 +39,7 @@ func (db *DB) PutArtifact(ctx context.Context, p string, body io.Reader, opt art
 	if err != nil {
 		return info, err
 	}
-	return info, db.recordArtifact(ctx, ap.String(), info)
-}
-
-func (db *DB) recordArtifact(ctx context.Context, p string, info artifact.Info) error {
-	return db.do(ctx, Synced, &recordArtifact{Path: p, Size: info.Size, Digest: string(info.Digest), At: db.now()})
+	return info, db.RecordArtifact(ctx, p, info)
 }
 
 // room refuses bytes that would leave the database without space to work in.
@@ -74,6 +70,19 @@ func (r *roomyReader) Read(p []byte) (int, error) {
 	n, err := r.r.Read(p[:min(int64(len(p)), r.credit)])
 	r.credit -= int64(n)
 	return n, err
+}
+
+// RecordArtifact records a file below the artifact root that came there in
+// another way than [DB.PutArtifact]. The file itself is not looked at.
+func (db *DB) RecordArtifact(ctx context.Context, p string, info artifact.Info) error {
+	ap, err := artifact.ParsePath(p)
+	if err != nil {
+		return err
+	}
+	if db.opt.ReadOnly {
+		return ErrReadOnly
+	}
+	return db.do(ctx, Synced, &recordArtifact{Path: ap.String(), Size: info.Size, Digest: string(info.Digest), At: db.now()})
 }
 
 type recordArtifact struct {

@@ -26,6 +26,7 @@
 //	'r' run                    → run: experiment, name, status, times, life cycle
 //	'p' run, param key         → param
 //	'a' run, tag key           → tag
+//	'I' run                    → points that an import has brought, while it lasts
 //	'A' hash(path)             → artifact: path, size, digest
 //
 // where everything but hashes is a uint32 ordinal of a dictionary in package

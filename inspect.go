@@ -28,6 +28,7 @@ func tablesAbove() []store.Table {
 	own := []store.Table{
 		{Byte: 'A', Name: "artifacts"},
 		{Byte: 'E', Name: "experiment names"},
+		{Byte: 'I', Name: "imports of runs", Run: true},
 		{Byte: 'a', Name: "tags", Run: true},
 		{Byte: 'e', Name: "experiments"},
 		{Byte: 'f', Name: "experiment tags"},

@@ -193,6 +193,9 @@ func (d *deletedRun) drop(tx *store.Tx) error {
 			}
 		}
 	}
+	if err := tx.Delete(importingKey(d.ord)); err != nil {
+		return err
+	}
 	if err := lineage.DropRun(tx, d.ord); err != nil {
 		return err
 	}

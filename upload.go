@@ -52,7 +52,7 @@ func (u *Upload) Complete(ctx context.Context, parts []artifact.Digest) (artifac
 	if err != nil {
 		return info, err
 	}
-	return info, u.db.recordArtifact(ctx, u.path, info)
+	return info, u.db.RecordArtifact(ctx, u.path, info)
 }
 
 // Abort drops the upload and its parts.

@@ -82,7 +82,7 @@ func (a *app) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return asUsage(err) })
 	root.AddCommand(
 		a.serverCommand(), a.searchCommand(), a.experimentsCommand(), a.runsCommand(), a.metricsCommand(), a.plotCommand(),
-		a.modelsCommand(), a.artifactsCommand(), a.exportCommand(), a.benchCommand(), a.verifyCommand(), a.reindexCommand(), a.inspectCommand(), a.gcCommand(), a.infoCommand(), a.usersCommand(),
+		a.modelsCommand(), a.artifactsCommand(), a.exportCommand(), a.importCommand(), a.benchCommand(), a.verifyCommand(), a.reindexCommand(), a.inspectCommand(), a.gcCommand(), a.infoCommand(), a.usersCommand(),
 		a.versionCommand(),
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitLong},
 	)
