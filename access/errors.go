@@ -25,6 +25,16 @@ func (e *WaitError) Error() string {
 	return fmt.Sprintf("too many attempts to log in; try again in %v", e.After.Round(time.Second))
 }
 
+// refusal is an [ErrInvalid] in words for the person who caused it.
+type refusal struct{ msg string }
+
+func (e *refusal) Error() string { return e.msg }
+
+// Is makes it an ErrInvalid.
+func (e *refusal) Is(target error) bool { return target == ErrInvalid }
+
+func invalid(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }
+
 // cut shortens what came from outside for a message.
 func cut(s string) string {
 	if len(s) > 100 {

@@ -143,7 +143,7 @@ func checkName(name string) error {
 		strings.TrimSpace(name) != name || strings.HasPrefix(name, tokenPrefix) ||
 		strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 	if bad {
-		return fmt.Errorf("a user's name is 1 to %d printable bytes without : / \\ %% and quotes and without blanks at its ends: %w", maxName, ErrInvalid)
+		return invalid("a user's name is 1 to %d printable bytes without : / \\ %% and quotes and without blanks at its ends", maxName)
 	}
 	return nil
 }
@@ -153,20 +153,20 @@ func checkName(name string) error {
 func checkGrant(at target, level Level) error {
 	switch {
 	case level > Deny:
-		return fmt.Errorf("level %d: %w", level, ErrInvalid)
+		return invalid("level %d", level)
 	case at.id == "" || len(at.id) > maxID || !utf8.ValidString(at.id):
-		return fmt.Errorf("the id of what is granted has 1 to %d bytes: %w", maxID, ErrInvalid)
+		return invalid("the id of what is granted has 1 to %d bytes", maxID)
 	case at.id == All && (at.kind == Experiment || at.kind == Model):
 		return nil
 	case at.kind == Experiment:
 		if at.id != CanonicalExperiment(at.id) || strings.Trim(at.id, "0123456789") != "" || len(at.id) > len(fmt.Sprint(int64(math.MaxInt64))) {
-			return fmt.Errorf("experiment id %q is not a number: %w", cut(at.id), ErrInvalid)
+			return invalid("experiment id %q is not a number", cut(at.id))
 		}
 		return nil
 	case at.kind == Model:
 		return nil
 	}
-	return fmt.Errorf("kind %d: %w", at.kind, ErrInvalid)
+	return invalid("kind %d", at.kind)
 }
 
 // CanonicalExperiment returns the one spelling of an experiment's id that

@@ -33,7 +33,7 @@ func ParseLevel(name string) (Level, error) {
 			return Level(i), nil
 		}
 	}
-	return 0, fmt.Errorf("permission %q is none of %v: %w", cut(name), levelNames, ErrInvalid)
+	return 0, invalid("permission %q is none of %v", cut(name), levelNames)
 }
 
 // Kind says what a grant is about.
@@ -62,7 +62,7 @@ func ParseKind(name string) (Kind, error) {
 			return Kind(i), nil
 		}
 	}
-	return 0, fmt.Errorf("resource type %q is neither experiment nor registered_model: %w", cut(name), ErrInvalid)
+	return 0, invalid("resource type %q is neither experiment nor registered_model", cut(name))
 }
 
 // Grant is one user's level on one thing, or on all of a kind with the id "*".

@@ -73,21 +73,24 @@ func (l *limiter) count(now time.Time, key failKey, free int) {
 	}
 }
 
-// makeRoom keeps the memory bounded: what is over goes first, then anything.
+// makeRoom keeps the memory bounded: of some that it looks at go those that are
+// over, or else one.
 func (l *limiter) makeRoom(now time.Time) {
 	if len(l.byKey) < maxRemember {
 		return
 	}
+	looked, victim := 0, failKey{}
 	for key, f := range l.byKey {
 		if now.Sub(f.until) > forgetAfter {
 			delete(l.byKey, key)
 		}
-	}
-	for key := range l.byKey {
-		if len(l.byKey) < maxRemember {
-			return
+		if victim = key; looked >= 32 {
+			break
 		}
-		delete(l.byKey, key)
+		looked++
+	}
+	if len(l.byKey) >= maxRemember {
+		delete(l.byKey, victim)
 	}
 }
 

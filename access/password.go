@@ -3,7 +3,6 @@ package access
 import (
 	"crypto/rand"
 	"crypto/subtle"
-	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -42,10 +41,10 @@ var wellKnown = []string{
 // CheckPassword refuses with [ErrInvalid] what is too short or well known.
 func CheckPassword(name, password string) error {
 	if utf8.RuneCountInString(password) < minPassword {
-		return fmt.Errorf("Password must be at least %d characters: %w", minPassword, ErrInvalid) //nolint:staticcheck // MLflow's words
+		return invalid("Password must be at least %d characters", minPassword)
 	}
 	if len(password) > maxPassword {
-		return fmt.Errorf("Password must be at most %d bytes: %w", maxPassword, ErrInvalid) //nolint:staticcheck // as above
+		return invalid("Password must be at most %d bytes", maxPassword)
 	}
 	low := strings.ToLower(password)
 	word := strings.TrimRight(low, "0123456789!.?#$@*_-") // "password1234!", MLflow's old default among them
@@ -58,7 +57,7 @@ func CheckPassword(name, password string) error {
 		slices.Contains([]string{"", "password", "passw0rd", "p@ssword", "p@ssw0rd", "admin", "root", "user", "test", "mlflow", "runstone", "qwerty", "qwertyuiop", "abc", "letmein", "welcome", "changeme", "secret", "iloveyou", strings.ToLower(name)}, word),
 		strings.Contains("0123456789012345678901234567890", low), strings.Contains("abcdefghijklmnopqrstuvwxyz", low),
 		len(seen) < 5:
-		return fmt.Errorf("Password is too easy to guess: it is on a list of well-known ones, or nearly the user's name: %w", ErrInvalid) //nolint:staticcheck // as above
+		return invalid("Password is too easy to guess: it is on a list of well-known ones, or nearly the user's name")
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func (s *Store) Default() (Level, error) {
 // SetDefault changes the level that holds where nothing is granted.
 func (s *Store) SetDefault(level Level) error {
 	if level > Manage {
-		return fmt.Errorf("default level %v: %w", level, ErrInvalid)
+		return invalid("default level %v", level)
 	}
 	return s.update(func(f *fileRow) error {
 		f.Default = uint8(level)
@@ -86,7 +86,7 @@ func (s *Store) RemoveUser(name string) error {
 			return err
 		}
 		if len(f.Users) > 1 && f.lastAdmin(u) {
-			return fmt.Errorf("user %q is the last administrator: %w", name, ErrInvalid)
+			return invalid("user %q is the last administrator", name)
 		}
 		f.Users = slices.DeleteFunc(f.Users, func(u userRow) bool { return u.Name == name })
 		return nil
@@ -116,7 +116,7 @@ func (s *Store) SetPassword(name, password string) error {
 func (s *Store) SetAdmin(name string, admin bool) error {
 	return s.change(name, func(f *fileRow, u *userRow) error {
 		if !admin && f.lastAdmin(u) {
-			return fmt.Errorf("user %q is the last administrator: %w", name, ErrInvalid)
+			return invalid("user %q is the last administrator", name)
 		}
 		u.Admin = admin
 		return nil
@@ -271,7 +271,7 @@ const tokenPrefix = "rst_"
 // of 0 is for ever.
 func (s *Store) NewToken(name, note string, life time.Duration) (string, Token, error) {
 	if len(note) > maxNote || life < 0 {
-		return "", Token{}, fmt.Errorf("a token's note has at most %d bytes and its lifetime is not negative: %w", maxNote, ErrInvalid)
+		return "", Token{}, invalid("a token's note has at most %d bytes and its lifetime is not negative", maxNote)
 	}
 	var secret [32]byte
 	_, _ = rand.Read(secret[:])

@@ -55,7 +55,7 @@ func userFault(err error) error {
 	case errors.Is(err, access.ErrNotFound):
 		return &fault{code: exitNotFound, msg: err.Error(), hint: `"runstone users list" and "users show" tell what there is`, cause: err}
 	case errors.Is(err, access.ErrExists), errors.Is(err, access.ErrInvalid):
-		return &fault{code: exitRefused, msg: strings.TrimSuffix(err.Error(), ": "+access.ErrInvalid.Error()), cause: err}
+		return &fault{code: exitRefused, msg: err.Error(), cause: err}
 	case errors.Is(err, access.ErrLocked):
 		return &fault{code: exitLocked, msg: err.Error(), hint: "try again", cause: err}
 	}
@@ -237,7 +237,7 @@ func (a *app) usersShow() *cobra.Command {
 			if err != nil {
 				return userFault(err)
 			}
-			a.fields("name", u.Name, "admin", yesNo(u.Admin), "password", yesNo(u.HasPassword()), "without a grant", base.String())
+			a.fields("name", u.Name, "admin", yesNo(u.Admin), "password", yesNo(u.HasPassword()), "default", base.String())
 			now := time.Now()
 			tokens := newTable("TOKEN", "CREATED", "EXPIRES", "NOTE")
 			for _, t := range u.Tokens() {
