@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/runstonedb/runstone"
@@ -77,6 +78,7 @@ type Server struct {
 	uploads   places
 	downloads places
 	memory    places // for bodies, in units of blockSize
+	buffers   sync.Pool
 }
 
 // New returns a server over db, which must be open for longer than it is

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ type bearing struct {
 	p           *process
 	writing     time.Duration // how long each of them lasts
 	history     int
+	names       string // see programs.loads
 	workload    load.Runs
 	experiments []string // of the runs that are searched
 	mine        string   // the experiment that is written to
@@ -56,6 +58,9 @@ func (b *bearing) all(ctx context.Context) error {
 		{"log-metric", b.singles}, {"log-batch of 1,000", b.batches}, {"create + 23 fields", b.creations},
 		{"search, filter", b.filter}, {"search, newest", b.newest}, {fmt.Sprintf("history of %s", count(b.history)), b.long},
 	} {
+		if !slices.ContainsFunc(strings.Split(b.names, ","), func(begin string) bool { return strings.HasPrefix(w.name, begin) }) {
+			continue
+		}
 		for _, clients := range []int{1, manyClients} {
 			l, err := w.measure(ctx, w.name, clients)
 			if ctx.Err() != nil {

@@ -29,6 +29,7 @@ type programs struct {
 	served   int      // runs in the store
 	history  int      // points of the long history
 	folder   string   // where filled stores are kept; "" keeps none
+	loads    string   // what the names of workloads begin with, with commas between; "" is all of them
 }
 
 // tracker is a server that speaks MLflow's REST API, as a command.
@@ -103,6 +104,7 @@ func (p *programs) flags(f *flag.FlagSet) {
 		p.others = append(p.others, s)
 		return nil
 	})
+	f.StringVar(&p.loads, "loads", "", "what the names of workloads for servers begin with, with commas between; all of them when empty")
 	f.IntVar(&p.served, "served", 20_000, "runs in the store of a server")
 	f.IntVar(&p.history, "history", 50_000, "points of the long history of a server")
 	f.StringVar(&p.folder, "stores", "", "keep the filled stores of servers in this folder, and take them from it when they are there")
@@ -111,7 +113,7 @@ func (p *programs) flags(f *flag.FlagSet) {
 // args are the flags that tell a child of the programs.
 func (p *programs) args() []string {
 	out := []string{"-runstone", p.runstone, "-mlflow", p.mlflow, "-fml", p.fml, "-postgres", p.postgres, "-python", p.python,
-		"-served", strconv.Itoa(p.served), "-history", strconv.Itoa(p.history), "-stores", p.folder}
+		"-served", strconv.Itoa(p.served), "-history", strconv.Itoa(p.history), "-stores", p.folder, "-loads", p.loads}
 	for _, o := range p.others {
 		out = append(out, "-server", o)
 	}
@@ -208,6 +210,6 @@ func measureServer(ctx context.Context, t *tracker, dir string, s spec) (v *serv
 	defer func() { err = errors.Join(err, p.stop()) }()
 	time.Sleep(min(time.Second, s.writing))
 	v.Idle = p.memory()
-	b := &bearing{p: p, writing: s.writing, history: s.programs.history, workload: w, experiments: experiments, v: v}
+	b := &bearing{p: p, writing: s.writing, history: s.programs.history, names: s.programs.loads, workload: w, experiments: experiments, v: v}
 	return v, b.all(ctx)
 }
