@@ -428,24 +428,38 @@ func appendFloat(dst []byte, f float64) []byte {
 // appendString writes a string in ASCII, as Python's json does. Bytes that are
 // not UTF-8 become U+FFFD.
 func appendString(dst []byte, s string) []byte {
-	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
+	for len(s) > 0 {
+		n := 0
+		for n < len(s) && plain(s[n]) {
+			n++
+		}
+		if dst = append(dst, s[:n]...); n == len(s) {
+			break
+		}
+		r, size := utf8.DecodeRuneInString(s[n:])
+		dst, s = appendEscape(dst, r), s[n+size:]
+	}
+	return append(dst, '"')
+}
+
+// plain reports whether a byte stands for itself in a JSON string of ASCII.
+func plain(c byte) bool { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' }
+
+func appendEscape(dst []byte, r rune) []byte {
+	const hex = "0123456789abcdef"
 	escape := func(r rune) {
 		dst = append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 	}
-	for _, r := range s {
-		switch i := strings.IndexRune("\"\\\b\f\n\r\t", r); {
-		case i >= 0 && r != utf8.RuneError:
-			dst = append(dst, '\\', `"\bfnrt`[i])
-		case r >= 0x20 && r < 0x7f:
-			dst = append(dst, byte(r))
-		case r >= 0x10000:
-			hi, lo := utf16.EncodeRune(r)
-			escape(hi)
-			escape(lo)
-		default:
-			escape(r)
-		}
+	switch i := strings.IndexRune("\"\\\b\f\n\r\t", r); {
+	case i >= 0 && r != utf8.RuneError:
+		dst = append(dst, '\\', `"\bfnrt`[i])
+	case r >= 0x10000:
+		hi, lo := utf16.EncodeRune(r)
+		escape(hi)
+		escape(lo)
+	default:
+		escape(r)
 	}
-	return append(dst, '"')
+	return dst
 }

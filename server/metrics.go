@@ -71,8 +71,12 @@ func (s *Server) metricHistory(ctx context.Context, a args) (any, error) {
 // writeHistory writes what metricList would of a page of a metric's history, in
 // pieces: without max_results a page is all of it.
 func (s *Server) writeHistory(ctx context.Context, w io.Writer, run, key string, offset, limit int) error {
-	b := make([]byte, 0, streamPiece+1<<10)
-	b = append(b, '{')
+	buf := s.buffer()
+	defer s.reuse(buf)
+	if cap(*buf) < streamPiece+1<<10 {
+		*buf = make([]byte, 0, streamPiece+1<<10)
+	}
+	b := append((*buf)[:0], '{')
 	next, at := "", 0
 	for p, err := range s.history(ctx, run, key, runstone.AllPoints()) {
 		if err != nil {
@@ -137,11 +141,7 @@ func endList(b []byte, next string) []byte {
 func (m *wireMetric) append(b []byte) []byte {
 	b = appendString(append(b, "\n    {\n      \"key\": "...), m.Key)
 	b = append(b, ",\n      \"value\": "...)
-	if math.IsNaN(float64(m.Value)) {
-		b = append(b, `"NaN"`...)
-	} else {
-		b = appendFloat(b, clamp(float64(m.Value)))
-	}
+	b = m.Value.append(b)
 	b = strconv.AppendInt(append(b, ",\n      \"timestamp\": "...), m.Time, 10)
 	b = strconv.AppendInt(append(b, ",\n      \"step\": "...), m.Step, 10)
 	if m.Run != "" {

@@ -21,6 +21,11 @@ type runAnswer struct {
 	Run wireRun `json:"run"`
 }
 
+type runsAnswer struct {
+	Runs []wireRun `json:"runs,omitempty"`
+	Next string    `json:"next_page_token,omitempty"`
+}
+
 func (s *Server) createRun(ctx context.Context, a args) (any, error) {
 	n := runstone.NewRun{
 		ExperimentID: a.experimentID(), User: a.str("user_id"), Name: a.str("run_name"),
@@ -100,10 +105,6 @@ func (s *Server) searchRuns(ctx context.Context, a args) (any, error) {
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	answer := struct {
-		Runs []wireRun `json:"runs,omitempty"`
-		Next string    `json:"next_page_token,omitempty"`
-	}{}
 	found, err := s.db.SearchRuns(ctx, filter, opt)
 	if err == nil {
 		err = onlyRows(found)
@@ -111,6 +112,7 @@ func (s *Server) searchRuns(ctx context.Context, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	answer := runsAnswer{Runs: make([]wireRun, 0, len(found.Items))}
 	for _, r := range found.Items {
 		answer.Runs = append(answer.Runs, newWireRun(r))
 	}

@@ -104,6 +104,7 @@ type Server struct {
 	uploads   places
 	downloads places
 	memory    places // for bodies, in units of blockSize
+	buffers   sync.Pool
 }
 
 // New returns a server over db, which must be open for longer than it is

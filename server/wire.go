@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/runstonedb/runstone"
@@ -22,12 +23,7 @@ import (
 type number float64
 
 // MarshalJSON implements [json.Marshaler].
-func (n number) MarshalJSON() ([]byte, error) {
-	if math.IsNaN(float64(n)) {
-		return []byte(`"NaN"`), nil
-	}
-	return appendFloat(nil, clamp(float64(n))), nil
-}
+func (n number) MarshalJSON() ([]byte, error) { return n.append(nil), nil }
 
 func clamp(f float64) float64 {
 	return max(-math.MaxFloat64, min(f, math.MaxFloat64))
@@ -197,9 +193,17 @@ func (s *Server) writeJSON(w http.ResponseWriter, r *http.Request, v any) {
 	if m, ok := v.(metricsAnswer); ok {
 		v = metricList(m.Metrics, "")
 	}
-	if b, ok := v.(prepared); ok {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(b) // the client may have gone
+	switch v := v.(type) {
+	case prepared:
+		writeBody(w, v)
+		return
+	case encodable:
+		buf := s.buffer()
+		e := encoder{b: (*buf)[:0]}
+		v.encode(&e)
+		writeBody(w, e.b)
+		*buf = e.b
+		s.reuse(buf)
 		return
 	}
 	var b bytes.Buffer
@@ -210,8 +214,33 @@ func (s *Server) writeJSON(w http.ResponseWriter, r *http.Request, v any) {
 		s.writeError(w, r, err, false)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(bytes.TrimSuffix(b.Bytes(), []byte("\n"))) // the client may have gone
+	writeBody(w, bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+}
+
+// writeBody answers with JSON. Its length is told, so that it goes out as it is
+// and not in chunks.
+func writeBody(w http.ResponseWriter, b []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(b)))
+	_, _ = w.Write(b) // the client may have gone
+}
+
+// keptBuffer is the largest buffer that is kept for the next answer, in bytes.
+const keptBuffer = 1 << 20
+
+// buffer returns a buffer for an answer, to be given back with reuse.
+func (s *Server) buffer() *[]byte {
+	if b, ok := s.buffers.Get().(*[]byte); ok {
+		return b
+	}
+	return new([]byte)
+}
+
+func (s *Server) reuse(b *[]byte) {
+	if cap(*b) <= keptBuffer {
+		s.buffers.Put(b)
+	}
 }
 
 // stream is a JSON answer that is written as it is made, after the handler has

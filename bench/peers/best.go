@@ -28,6 +28,8 @@ func (o *outcome) best(other *outcome) *outcome {
 		return &outcome{Search: leastSearch(*o.Search, other.Search)}
 	case o.Ever != nil && other.Ever != nil:
 		return &outcome{Ever: leastEver(*o.Ever, other.Ever)}
+	case o.Served != nil && other.Served != nil:
+		return &outcome{Served: bestServed(*o.Served, other.Served)}
 	case o.Beside != nil && other.Beside != nil:
 		return &outcome{Beside: mostBeside(*o.Beside, other.Beside)}
 	}

@@ -72,6 +72,16 @@ func firstLine(path string) string {
 	return first
 }
 
+// firstOf is the first line that a command prints.
+func firstOf(args ...string) string {
+	out, err := exec.Command(args[0], args[1:]...).Output()
+	if err != nil {
+		return "unknown"
+	}
+	first, _, _ := strings.Cut(string(out), "\n")
+	return first
+}
+
 func loadAverage() string {
 	average, _, _ := strings.Cut(firstLine("/proc/loadavg"), " ")
 	return average

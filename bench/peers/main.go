@@ -20,6 +20,10 @@
 //	searchever    Runstone alone: questions to whole curves
 //	searchingest  Runstone alone: searches beside a writer
 //
+// and, where -runstone, -mlflow, -fml or -server name programs,
+//
+//	servers  servers that speak MLflow's REST API under one driver
+//
 // The runs of the first three are loaded once for all tables of an invocation.
 // searchscale is also drawn, into a file beside that of -out.
 //
@@ -44,6 +48,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/runstonedb/runstone/bench/load"
@@ -63,6 +68,7 @@ type spec struct {
 	writing    time.Duration // of the writers
 	batchBytes int           // what Runstone's journal takes for a batch of the table
 	shared     string        // where tables keep runs for each other; "" keeps none
+	programs   *programs     // servers
 }
 
 // outcome is what a child says, as JSON: one of its fields.
@@ -73,12 +79,14 @@ type outcome struct {
 	Search  *searched           `json:",omitempty"`
 	Ever    *curvesAsked        `json:",omitempty"`
 	Beside  *beside             `json:",omitempty"`
+	Served  *served             `json:",omitempty"`
 }
 
 func run(args []string) (err error) {
 	// Flags of its own: VictoriaMetrics puts its many into the package's.
 	flags := flag.NewFlagSet("peers", flag.ContinueOnError)
-	var s spec
+	s := spec{programs: new(programs)}
+	s.programs.flags(flags)
 	flags.IntVar(&s.points, "points", load.Full.Points(), "points to log")
 	flags.IntVar(&s.runs, "runs", 1_000_000, "runs to search, and a tenth of it")
 	flags.DurationVar(&s.writing, "writing", 3*time.Second, "how long the writers write, searches go on beside one, and a question is repeated at most")
@@ -96,6 +104,9 @@ func run(args []string) (err error) {
 	}
 	if flags.NArg() > 0 || s.points < 1 || s.runs < 1 || *repeat < 1 {
 		return errors.New("-points, -runs and -repeat are at least 1, and there are no arguments")
+	}
+	if err := s.programs.absolute(); err != nil {
+		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -256,8 +267,8 @@ func inChild(ctx context.Context, path, dir string, s spec, limit time.Duration)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("took longer than %v", limit))
 	defer cancel()
 	o = new(outcome)
-	if err := startSelf(ctx, o, "-child", path, "-dir", dir, "-points", fmt.Sprint(s.points),
-		"-runs", fmt.Sprint(s.runs), "-shared", s.shared, "-writing", s.writing.String(), "-batch-bytes", fmt.Sprint(s.batchBytes)); err != nil {
+	if err := startSelf(ctx, o, append(s.programs.args(), "-child", path, "-dir", dir, "-points", fmt.Sprint(s.points),
+		"-runs", fmt.Sprint(s.runs), "-shared", s.shared, "-writing", s.writing.String(), "-batch-bytes", fmt.Sprint(s.batchBytes))...); err != nil {
 		return nil, err
 	}
 	return o, nil
@@ -273,6 +284,9 @@ func startSelf(ctx context.Context, v any, args ...string) error {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	// A child that has servers running ends them.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 2 * stopLimit
 	err = cmd.Run()
 	if uerr := json.Unmarshal(stdout.Bytes(), v); uerr == nil {
 		return nil

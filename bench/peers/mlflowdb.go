@@ -191,6 +191,14 @@ func loadSQLRuns(ctx context.Context, path string, w load.Runs) (err error) {
 			return err
 		}
 	}
+	if err := s.insertRuns(ctx, w); err != nil {
+		return err
+	}
+	return s.exec(ctx, searchIndexes)
+}
+
+// insertRuns adds the rows of all runs.
+func (s *sqlRuns) insertRuns(ctx context.Context, w load.Runs) error {
 	for i := range w.Runs {
 		if i%runsAtOnce == 0 {
 			if err := s.exec(ctx, "BEGIN"); err != nil {
@@ -206,7 +214,7 @@ func loadSQLRuns(ctx context.Context, path string, w load.Runs) (err error) {
 			}
 		}
 	}
-	return s.exec(ctx, searchIndexes)
+	return nil
 }
 
 func (s *sqlRuns) exec(ctx context.Context, statement string, args ...any) error {

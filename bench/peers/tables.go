@@ -42,6 +42,7 @@ var tables = []table{
 	{"searchscale", searchScaleContenders, nil, searchScaleHead, searchRow, nil, searchPanels},
 	{"searchever", everContenders, nil, everHead, everRow, nil, nil},
 	{"searchingest", besideContenders, nil, besideHead, besideRow, nil, nil},
+	{"servers", serversContenders, nil, serversHead, serversRow, serversRatios, nil},
 }
 
 func pointsShape(s spec) load.Shape { return load.Sized(s.points) }
