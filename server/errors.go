@@ -61,6 +61,8 @@ func toWire(err error) *wireError {
 		return &wireError{http.StatusBadRequest, "RESOURCE_EXHAUSTED", "The search needs too much memory. Please narrow it down."}
 	case errors.As(err, &tooBig):
 		return &wireError{http.StatusRequestEntityTooLarge, "BAD_REQUEST", fmt.Sprintf("The request body is over the limit of %d bytes.", tooBig.Limit)}
+	case errors.Is(err, errForbidden):
+		return &wireError{http.StatusForbidden, "PERMISSION_DENIED", "Permission denied"}
 	case errors.As(err, &wait):
 		return &wireError{http.StatusTooManyRequests, "REQUEST_LIMIT_EXCEEDED", wait.Error()}
 	case errors.Is(err, access.ErrNotFound):
