@@ -58,3 +58,30 @@ func BenchmarkSearch(b *testing.B) {
 		require.Equal(b, 200, w.Code)
 	}
 }
+
+// BenchmarkAccess logs a metric, where everybody does everything and as users
+// with a token and with a password.
+func BenchmarkAccess(b *testing.B) {
+	for _, who := range []string{"open", "token", "password", "admin"} {
+		b.Run(who, func(b *testing.B) {
+			g := newGuarded(b)
+			header := []string{"Content-Type", "application/json"}
+			switch who {
+			case "open":
+				g.bench = newBench(b, nil)
+			case "password":
+				require.NoError(b, g.users.SetPassword("editor", goodPassword))
+				header = basic("editor", goodPassword)
+			case "token":
+				header = append(header, "Authorization", "Bearer "+g.tokens["editor"])
+			case "admin":
+				header = append(header, "Authorization", "Bearer "+g.tokens["admin"])
+			}
+			body := fmt.Sprintf(`{"run_id": %q, "key": "m", "value": 1, "timestamp": 1, "step": 1}`, g.run())
+			b.ReportAllocs()
+			for b.Loop() {
+				require.Equal(b, 200, g.do("POST", api+"/runs/log-metric", body, header...).Code)
+			}
+		})
+	}
+}

@@ -62,9 +62,10 @@ def free_port() -> int:
 class Server:
     """A server process on a loopback port; start again on the same directory after kill."""
 
-    def __init__(self, directory: pathlib.Path, real: bool = REAL):
+    def __init__(self, directory: pathlib.Path, real: bool = REAL, flags: list[str] | None = None):
         self.directory = directory
         self.real = real
+        self.flags = flags or []
         self.port = free_port()
         self.log = directory.with_suffix(".log")
         self.process = None
@@ -79,7 +80,7 @@ class Server:
         with open(self.log, "ab") as out:
             # A session of its own: a kill then reaches MLflow's worker processes too.
             self.process = subprocess.Popen(
-                command(self.port, self.directory, self.real),
+                command(self.port, self.directory, self.real) + self.flags,
                 stdout=out, stderr=out, cwd=self.directory, start_new_session=True, env=ENVIRONMENT,
             )  # fmt: skip
         deadline = time.monotonic() + START_SECONDS
