@@ -5,8 +5,9 @@
 //	s, err := server.New(db, nil)
 //	err = s.Serve(ctx, listener) // until ctx is done
 //
-// Every path is in the one table of route.go, with its permission and limits;
-// what is not in the table does not exist. A handler decodes arguments, calls
+// Every path is in the one table of route.go, with its limits, and in that of
+// rules.go, with what a user needs where there are users (Options.Access); what is
+// not in the table does not exist. A handler decodes arguments, calls
 // the database and encodes the result. errors.go holds the only switch from
 // errors to answers.
 //
