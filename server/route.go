@@ -144,8 +144,16 @@ var routes = []route{
 	{"POST", api2, "/model-versions/set-tag", write, smallBody, (*Server).setVersionTag, nil},
 	{"DELETE", api2, "/model-versions/delete-tag", write, smallBody, (*Server).deleteVersionTag, nil},
 
-	{"GET", api2, "/traces", read, noBody, (*Server).noTraces, nil},
-	{"POST", api3, "/traces/search", read, smallBody, (*Server).noTraces, nil},
+	{"GET", api2, "/traces", read, noBody, (*Server).nothing, nil},
+	{"POST", api3, "/traces/search", read, smallBody, (*Server).nothing, nil},
+	{"POST", api3, "/traces/metrics", read, smallBody, (*Server).nothing, nil},
+	{"POST", api3, "/issues/search", read, smallBody, (*Server).nothing, nil},
+	{"POST", api3, "/datasets/search", read, smallBody, (*Server).nothing, nil},
+	{"GET", api3, "/scorers/list", read, noBody, (*Server).nothing, nil},
+	{"GET", ajax2, "/gateway-proxy", read, noBody, (*Server).noGateway, nil},
+	{"GET", api3, "/ui-telemetry", read, noBody, (*Server).noTelemetry, nil},
+	{"GET", api3, "/assistant/config", read, noBody, (*Server).noAssistant, nil},
+	{"GET", api3, "/assistant/providers", read, noBody, (*Server).noProviders, nil},
 	{"GET", api3, "/workspaces", read, noBody, nil, (*Server).noWorkspaces},
 }
 
