@@ -179,8 +179,16 @@ var routes = []route{
 	{"DELETE", api2, "/webhooks/{webhook_id}", admin, noBody, (*Server).deleteHook, nil},
 	{"POST", api2, "/webhooks/{webhook_id}/test", admin, smallBody, (*Server).testHook, nil},
 
-	{"GET", api2, "/traces", read, noBody, (*Server).noTraces, nil},
-	{"POST", api3, "/traces/search", read, smallBody, (*Server).noTraces, nil},
+	{"GET", api2, "/traces", read, noBody, (*Server).nothing, nil},
+	{"POST", api3, "/traces/search", read, smallBody, (*Server).nothing, nil},
+	{"POST", api3, "/traces/metrics", read, smallBody, (*Server).nothing, nil},
+	{"POST", api3, "/issues/search", read, smallBody, (*Server).nothing, nil},
+	{"POST", api3, "/datasets/search", read, smallBody, (*Server).nothing, nil},
+	{"GET", api3, "/scorers/list", read, noBody, (*Server).nothing, nil},
+	{"GET", ajax2, "/gateway-proxy", read, noBody, (*Server).noGateway, nil},
+	{"GET", api3, "/ui-telemetry", read, noBody, (*Server).noTelemetry, nil},
+	{"GET", api3, "/assistant/config", read, noBody, (*Server).noAssistant, nil},
+	{"GET", api3, "/assistant/providers", read, noBody, (*Server).noProviders, nil},
 	{"GET", api3, "/workspaces", read, noBody, nil, (*Server).noWorkspaces},
 }
 

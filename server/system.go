@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"net/http"
 	"strings"
 )
@@ -53,9 +52,6 @@ func (s *Server) info(w http.ResponseWriter, r *http.Request, _ string) {
 		Features:         map[string]bool{"gateway": false, "scheduled_issue_detection": false},
 	})
 }
-
-// noTraces is an empty list: the UI asks every experiment whether it has any.
-func (s *Server) noTraces(context.Context, args) (any, error) { return empty{}, nil }
 
 func (s *Server) noWorkspaces(w http.ResponseWriter, r *http.Request, _ string) {
 	path := strings.TrimPrefix(r.URL.Path, s.opt.StaticPrefix)
