@@ -84,6 +84,7 @@ func TestEveryRoute(t *testing.T) {
 		{"GET /static-files/{path...}", "/", "", "/static-files/none", 404, "Not Found"},
 		{"GET /health", "/health", "", "", 0, ""},
 		{"GET /version", "/version", "", "", 0, ""},
+		{"GET /metrics", "", "", "/metrics", 404, "Not Found"},
 		{"GET /server-info", "/api/3.0/mlflow/server-info", "", "", 0, ""},
 		{"GET /graphql", "/graphql?query={__typename}", "", "/graphql?query={__typename}&variables=1", 400, "Variables"},
 		{"POST /graphql", "/graphql", `{"query": "{ __typename }"}`, `{"query": 1}`, 400, "'query'"},

@@ -60,6 +60,7 @@ var rules = map[string]rule{
 	"GET /health":      needs(everybody, 0),
 	"GET /version":     needs(everybody, 0),
 	"GET /server-info": needs(everybody, 0),
+	"GET /metrics":     needs(anyUser, 0), // numbers of requests and bytes, of nobody in particular
 	"GET ":             needs(anyUser, 0),
 
 	"GET /static-files/{path...}": needs(anyUser, 0),
