@@ -84,7 +84,7 @@ func parseDigests(values []string) (map[string][]byte, error) {
 		inner, closed := strings.CutSuffix(inner, ":")
 		sum, err := base64.StdEncoding.DecodeString(inner)
 		if !ok || !closed || err != nil || len(sum) != size {
-			return nil, fmt.Errorf("%s is not :<%d bytes in base64>:", name, size)
+			return nil, fmt.Errorf("%s is not %d bytes in base64 between colons", name, size)
 		}
 		sums[name] = sum
 	}

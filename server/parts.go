@@ -29,7 +29,8 @@ const (
 // partsUpload is a file that arrives in parts.
 type partsUpload struct {
 	*runstone.Upload
-	parts int // announced
+	parts int    // announced
+	user  string // who began it
 
 	mu      sync.Mutex
 	touched time.Time
@@ -61,7 +62,7 @@ type openUploads struct {
 }
 
 // add keeps a new upload where there is room for it.
-func (o *openUploads) add(id string, parts int, begin func() (*runstone.Upload, error)) error {
+func (o *openUploads) add(id string, parts int, user string, begin func() (*runstone.Upload, error)) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.m) >= maxOpenFiles {
@@ -69,7 +70,7 @@ func (o *openUploads) add(id string, parts int, begin func() (*runstone.Upload, 
 	}
 	up, err := begin()
 	if err == nil {
-		o.m[id] = &partsUpload{Upload: up, parts: parts, touched: time.Now()}
+		o.m[id] = &partsUpload{Upload: up, parts: parts, user: user, touched: time.Now()}
 	}
 	return err
 }
@@ -171,8 +172,9 @@ type uploadBegun struct {
 }
 
 // uploadPath returns the file that a request about an upload names: a folder in
-// its URL and the base name of a path on the client's machine.
-func (s *Server) uploadPath(a *args) (artifact.Path, error) {
+// its URL and the base name of a path on the client's machine. The user must be
+// allowed to write it.
+func (s *Server) uploadPath(ctx context.Context, a *args) (artifact.Path, error) {
 	folder, name := a.str("folder"), a.need("path")
 	if err := a.done(); err != nil {
 		return artifact.Path{}, err
@@ -188,7 +190,19 @@ func (s *Server) uploadPath(a *args) (artifact.Path, error) {
 	if name == "" || name == "." {
 		return dir, badRequest("Invalid path")
 	}
-	return below(dir, name)
+	p, err := below(dir, name)
+	if u := userOf(ctx); u != nil && !u.Admin && err == nil {
+		err = s.onPath(ctx, u, p, toEdit)
+	}
+	return p, err
+}
+
+// userName is whose an upload is, "" where there are no users.
+func userName(ctx context.Context) string {
+	if u := userOf(ctx); u != nil {
+		return u.Name
+	}
+	return ""
 }
 
 // beginUpload answers with the URLs for the parts of a file, on this server.
@@ -205,7 +219,7 @@ func (s *Server) beginUpload(w http.ResponseWriter, r *http.Request, folder stri
 		var a args
 		if a, err = parseArgs(r, body); err == nil {
 			a.set("folder", folder)
-			begun, err = s.begin(&a, s.address(r))
+			begun, err = s.begin(r.Context(), &a, s.address(r))
 		}
 	}
 	if err != nil {
@@ -215,8 +229,8 @@ func (s *Server) beginUpload(w http.ResponseWriter, r *http.Request, folder stri
 	s.writeJSON(w, r, begun)
 }
 
-func (s *Server) begin(a *args, base string) (begun uploadBegun, err error) {
-	p, err := s.uploadPath(a)
+func (s *Server) begin(ctx context.Context, a *args, base string) (begun uploadBegun, err error) {
+	p, err := s.uploadPath(ctx, a)
 	n := int(a.int("num_parts", 0))
 	if err == nil {
 		err = a.done()
@@ -230,7 +244,7 @@ func (s *Server) begin(a *args, base string) (begun uploadBegun, err error) {
 		return begun, &wireError{http.StatusNotImplemented, "NOT_IMPLEMENTED", fmt.Sprintf("%s: %d parts are more than %d", noParts, n, maxParts)}
 	}
 	id := rand.Text()
-	if err := s.parts.add(id, n, func() (*runstone.Upload, error) { return s.db.NewUpload(p.String()) }); err != nil {
+	if err := s.parts.add(id, n, userName(ctx), func() (*runstone.Upload, error) { return s.db.NewUpload(p.String()) }); err != nil {
 		return begun, err
 	}
 	begun = uploadBegun{ID: id, Targets: make([]partTarget, n)}
@@ -279,8 +293,8 @@ func partTag(d artifact.Digest) string {
 }
 
 // theUpload returns the upload that a request names by path and id.
-func (s *Server) theUpload(a *args) (id string, u *partsUpload, err error) {
-	p, err := s.uploadPath(a)
+func (s *Server) theUpload(ctx context.Context, a *args) (id string, u *partsUpload, err error) {
+	p, err := s.uploadPath(ctx, a)
 	if err != nil {
 		return "", nil, err
 	}
@@ -289,7 +303,7 @@ func (s *Server) theUpload(a *args) (id string, u *partsUpload, err error) {
 		return "", nil, err
 	}
 	u = s.parts.get(id)
-	if u == nil || u.Path() != p.String() {
+	if u == nil || u.Path() != p.String() || u.user != userName(ctx) {
 		return "", nil, missingThing("No such upload of '%s'", p)
 	}
 	return id, u, nil
@@ -298,7 +312,7 @@ func (s *Server) theUpload(a *args) (id string, u *partsUpload, err error) {
 // completeUpload joins the parts. A client that asks again, because it heard no
 // answer, gets the answer of the first time.
 func (s *Server) completeUpload(ctx context.Context, a args) (any, error) {
-	id, u, err := s.theUpload(&a)
+	id, u, err := s.theUpload(ctx, &a)
 	if err != nil {
 		return nil, err
 	}
@@ -361,8 +375,8 @@ func (s *Server) join(ctx context.Context, id string, u *partsUpload, names []ar
 	return err
 }
 
-func (s *Server) abortUpload(_ context.Context, a args) (any, error) {
-	id, u, err := s.theUpload(&a)
+func (s *Server) abortUpload(ctx context.Context, a args) (any, error) {
+	id, u, err := s.theUpload(ctx, &a)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -260,4 +261,24 @@ func TestServerInfoOfTransfers(t *testing.T) {
 		_, err := New(b.db, &Options{PublicURL: bad})
 		require.ErrorContains(t, err, "public URL")
 	}
+}
+
+// TestUploadOfUsers: an upload is whose it is, and begins where one may write.
+func TestUploadOfUsers(t *testing.T) {
+	g := newGuarded(t)
+	th := g.things(1)
+	dir := path.Dir(th.file())
+	create := files + "/mpu/create/" + dir
+	for user, status := range map[string]int{"": 401, "none": 403, "reader": 403, "editor": 200, "admin": 200} {
+		g.want(status, user, "POST", create, `{"path": "x", "num_parts": 1}`)
+	}
+	g.want(403, "editor", "POST", files+"/mpu/create/nobodys", `{"path": "x", "num_parts": 1}`)
+	var up uploadBegun
+	require.NoError(t, json.Unmarshal([]byte(g.want(200, "editor", "POST", create, `{"path": "x", "num_parts": 1}`)), &up))
+	tag := g.part(up, 1, "body")
+	for _, what := range []string{"complete", "abort"} {
+		g.want(404, "manager", "POST", files+"/mpu/"+what+"/"+dir, completion("x", up.ID, tag))
+		g.want(403, "reader", "POST", files+"/mpu/"+what+"/"+dir, completion("x", up.ID, tag))
+	}
+	g.want(200, "editor", "POST", files+"/mpu/complete/"+dir, completion("x", up.ID, tag))
 }

@@ -65,6 +65,7 @@ var routes = []route{
 	{"GET", frontend, "/static-files/{path...}", public, noBody, nil, (*Server).staticFile},
 	{"GET", frontend, "/health", public, noBody, nil, (*Server).health},
 	{"GET", frontend, "/version", public, noBody, nil, (*Server).version},
+	{"GET", frontend, "/metrics", read, noBody, nil, (*Server).prometheus},
 	{"GET", api3, "/server-info", public, noBody, nil, (*Server).info},
 
 	{"GET", frontend, "/graphql", read, smallBody, (*Server).graphql, nil},

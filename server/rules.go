@@ -60,6 +60,7 @@ var rules = map[string]rule{
 	"GET /health":      needs(everybody, 0),
 	"GET /version":     needs(everybody, 0),
 	"GET /server-info": needs(everybody, 0),
+	"GET /metrics":     needs(anyUser, 0), // numbers of requests and bytes, of nobody in particular
 	"GET ":             needs(anyUser, 0),
 
 	"GET /static-files/{path...}": needs(anyUser, 0),
@@ -177,9 +178,17 @@ var rules = map[string]rule{
 	"PATCH /registered-models/permissions/update":  needs(model, toManage),
 	"DELETE /registered-models/permissions/delete": needs(model, toManage),
 
-	"GET /traces":         needs(anyUser, 0),
-	"POST /traces/search": needs(anyUser, 0),
-	"GET /workspaces":     needs(anyUser, 0),
+	"GET /traces":              needs(anyUser, 0),
+	"POST /traces/search":      needs(anyUser, 0),
+	"POST /traces/metrics":     needs(anyUser, 0),
+	"POST /issues/search":      needs(anyUser, 0),
+	"POST /datasets/search":    needs(anyUser, 0),
+	"GET /scorers/list":        needs(anyUser, 0),
+	"GET /gateway-proxy":       needs(anyUser, 0),
+	"GET /ui-telemetry":        needs(anyUser, 0),
+	"GET /assistant/config":    needs(anyUser, 0),
+	"GET /assistant/providers": needs(anyUser, 0),
+	"GET /workspaces":          needs(anyUser, 0),
 }
 
 // open reports whether a route needs no user.

@@ -26,11 +26,16 @@ import (
 type Options struct {
 	// AllowedHosts are the values of the Host header that are answered, as
 	// "name" for any port or "name:port". nil is localhost, 127.0.0.1 and
-	// [::1]. The address that a connection came in at is always allowed.
+	// [::1]. The address that a connection came in at is always allowed. "*" is
+	// all hosts: then any web page can reach a server that asks for no password.
 	AllowedHosts []string
 	// TrustedOrigins are origins such as "https://ui.example.org" whose pages
-	// may change things, besides the server's own.
+	// may read and change things, besides the server's own. "*" is all origins,
+	// whose pages send no credentials.
 	TrustedOrigins []string
+	// XFrameOptions is SAMEORIGIN, DENY, or NONE for no such header; "" is the
+	// first.
+	XFrameOptions string
 	// StaticPrefix is put before every path but those under /api/.
 	StaticPrefix string
 	// UI is the folder of a web UI, whose index.html is answered at the front and
@@ -59,6 +64,8 @@ type Options struct {
 	// version and features needs a name and password or a token, and users do
 	// what they were granted; nil is no authentication: everybody does everything.
 	Access *access.Store
+	// Metrics counts requests and answers GET /metrics for Prometheus.
+	Metrics bool
 	// Webhooks configures how webhooks are delivered while Serve runs; nil is
 	// its defaults.
 	Webhooks *webhook.Options
@@ -96,9 +103,14 @@ type Server struct {
 	hosts  map[string]bool // "name" or "name:port"
 	cross  *http.CrossOriginProtection
 
+	anyHost, anyOrigin bool
+	frame, policy      string // X-Frame-Options, Content-Security-Policy
+	ancestors          string // the part of the second that says the first
+
 	key   [32]byte // signs URLs
 	parts openUploads
 	hooks *webhook.Hooks
+	meter *meter // nil without metrics
 
 	slots     places // requests at work
 	uploads   places
@@ -131,6 +143,10 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 		s.opt.AllowedHosts = []string{"localhost", "127.0.0.1", "[::1]"}
 	}
 	for _, h := range s.opt.AllowedHosts {
+		if h == anyName {
+			s.anyHost = true
+			continue
+		}
 		host, port, ok := splitHost(h)
 		if !ok || strings.ContainsAny(h, "*?/ ") {
 			return nil, fmt.Errorf("allowed host %q: must be a name or an address, with or without a port", h)
@@ -140,10 +156,8 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 		}
 		s.hosts[host] = true
 	}
-	for _, o := range s.opt.TrustedOrigins {
-		if err := s.cross.AddTrustedOrigin(o); err != nil {
-			return nil, fmt.Errorf("trusted origin: %w", err)
-		}
+	if err := errors.Join(s.setOrigins(), s.setFrame()); err != nil {
+		return nil, err
 	}
 	if p := s.opt.StaticPrefix; p != "" && (p[0] != '/' || p[len(p)-1] == '/') {
 		return nil, fmt.Errorf("static prefix %q: must begin with a slash and not end with one", p)
@@ -168,6 +182,9 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 	s.uploads, s.downloads = make(places, maxUploads), make(places, maxDownloads)
 	s.memory = make(places, maxBodies/blockSize)
 	s.routes = newTable(s.opt.StaticPrefix, s.opt.Access != nil)
+	if s.opt.Metrics {
+		s.meter = newMeter(s.routes)
+	}
 	if s.schema, err = s.newGraphQL(); err != nil {
 		return nil, err
 	}
@@ -262,8 +279,8 @@ func splitHost(h string) (host, port string, ok bool) {
 // as a whole, or as an address with the one that the connection came in at.
 func (s *Server) allowedHost(r *http.Request) bool {
 	host, port, ok := splitHost(r.Host)
-	if !ok {
-		return false
+	if !ok || s.anyHost {
+		return ok
 	}
 	if s.hosts[host] || port != "" && s.hosts[host+":"+port] {
 		return true
@@ -282,28 +299,40 @@ func (s *Server) allowedHost(r *http.Request) bool {
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.meter == nil {
+		s.serve(w, r, nil)
+		return
+	}
+	c := s.meter.begin(w, r)
+	defer s.meter.end(c, r)
+	s.serve(c, r, c)
+}
+
+// serve answers a request. count is nil or hears which route it took.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, count *countingWriter) {
 	if r.ContentLength != 0 {
 		// net/http reads what a handler leaves of a body. Tests have no deadlines.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(firstTimeout))
 	}
 	h := w.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "SAMEORIGIN")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'self'")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Vary", "Origin")
+	s.guardHeaders(h)
 	if !s.allowedHost(r) {
 		s.log.WarnContext(r.Context(), "host refused", "host", r.Host, "from", r.RemoteAddr)
 		writeText(w, http.StatusForbidden, "Invalid Host header - possible DNS rebinding attack detected")
 		return
 	}
-	if err := s.cross.Check(r); err != nil {
+	if s.refuseOrigin(r) {
 		s.log.WarnContext(r.Context(), "origin refused", "origin", r.Header.Get("Origin"), "from", r.RemoteAddr, "path", r.URL.Path)
 		writeText(w, http.StatusForbidden, "Cross-origin request blocked")
 		return
 	}
+	if s.crossOrigin(w, r) {
+		return
+	}
 	rt, params, allow := s.routes.find(r)
+	if count != nil {
+		count.route = rt
+	}
 	if s.opt.Access != nil && !s.routes.open(rt) {
 		if r = s.identify(w, r); r == nil {
 			return

@@ -117,7 +117,7 @@ func (b *bench) put(path, body string) {
 func TestNewRefusesOptions(t *testing.T) {
 	for name, opt := range map[string]Options{
 		"pattern":        {AllowedHosts: []string{"*.example.org"}},
-		"any":            {AllowedHosts: []string{"*"}},
+		"frame":          {XFrameOptions: "ALLOW-FROM x"},
 		"address range":  {AllowedHosts: []string{"10.0.0.0/8"}},
 		"bad port":       {AllowedHosts: []string{"a:b"}},
 		"open bracket":   {AllowedHosts: []string{"[::1"}},
@@ -169,12 +169,47 @@ func TestOrigin(t *testing.T) {
 	} {
 		w := b.do(c.method, api+"/experiments/search", "{}", "Content-Type", "application/json", c.header, c.value)
 		require.Equal(t, c.want, w.Code, "%s %s", c.header, c.value)
-		require.Empty(t, w.Header().Get("Access-Control-Allow-Origin"))
+		if c.value == "https://ui.example.org" {
+			require.Equal(t, c.value, w.Header().Get("Access-Control-Allow-Origin"))
+			require.Equal(t, "true", w.Header().Get("Access-Control-Allow-Credentials"))
+		} else {
+			require.Empty(t, w.Header().Get("Access-Control-Allow-Origin"))
+		}
 	}
 	w := b.do("DELETE", "/api/2.0/mlflow-artifacts/artifacts/x", "", "Origin", "http://evil.example")
 	require.Equal(t, 403, w.Code)
 	w = b.do("PUT", "/api/2.0/mlflow-artifacts/artifacts/x", "body", "Origin", "http://evil.example")
 	require.Equal(t, 403, w.Code)
+}
+
+// TestCORS asks as a browser does before it sends a page's request.
+func TestCORS(t *testing.T) {
+	b := newBench(t, &Options{TrustedOrigins: []string{"https://ui.example.org"}})
+	ask := func(b *bench, origin string) http.Header {
+		w := b.do("OPTIONS", api+"/experiments/search", "", "Origin", origin,
+			"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "content-type,x-a")
+		require.Equal(t, 204, w.Code)
+		return w.Header()
+	}
+	h := ask(b, "https://ui.example.org")
+	require.Equal(t, "https://ui.example.org", h.Get("Access-Control-Allow-Origin"))
+	require.Equal(t, "content-type,x-a", h.Get("Access-Control-Allow-Headers"))
+	require.Contains(t, h.Get("Access-Control-Allow-Methods"), "PATCH")
+	for _, origin := range []string{"https://ui.example.org.evil.example", "http://ui.example.org", "null", "http://localhost:3000"} {
+		require.Empty(t, ask(b, origin).Get("Access-Control-Allow-Origin"), origin)
+	}
+	b = newBench(t, &Options{TrustedOrigins: []string{"*"}})
+	h = ask(b, "http://evil.example")
+	require.Equal(t, "*", h.Get("Access-Control-Allow-Origin"))
+	require.Empty(t, h.Get("Access-Control-Allow-Credentials"))
+	require.Equal(t, 200, b.do("POST", api+"/experiments/search", "{}", "Content-Type", "application/json", "Origin", "http://evil.example").Code)
+
+	b = newBench(t, &Options{AllowedHosts: []string{"*"}, XFrameOptions: "none"})
+	w := b.do("GET", "/health", "", "Host", "any.example")
+	require.Equal(t, 200, w.Code)
+	require.NotContains(t, w.Header(), "X-Frame-Options")
+	require.NotContains(t, w.Header().Get("Content-Security-Policy"), "frame-ancestors")
+	require.Equal(t, "DENY", newBench(t, &Options{XFrameOptions: "deny"}).do("GET", "/health", "").Header().Get("X-Frame-Options"))
 }
 
 func TestStaticPrefix(t *testing.T) {

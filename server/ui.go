@@ -18,7 +18,7 @@ import (
 // server.
 const uiPolicy = "default-src 'none'; script-src 'self' 'unsafe-eval'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; " +
 	"img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; frame-src 'self' blob: data:; manifest-src 'self'; " +
-	"connect-src 'self' data: blob:; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'self'"
+	"connect-src 'self' data: blob:; form-action 'self'; base-uri 'none'; object-src 'none'"
 
 const (
 	uiIndex   = "index.html"
@@ -114,7 +114,7 @@ func (s *Server) sendUI(w http.ResponseWriter, r *http.Request, name string) {
 	defer f.Close()
 	h := w.Header()
 	h.Set("Content-Type", uiType(name))
-	h.Set("Content-Security-Policy", uiPolicy)
+	h.Set("Content-Security-Policy", uiPolicy+s.ancestors)
 	h.Set("Cache-Control", "no-cache")
 	if strings.HasPrefix(name, "static/") {
 		h.Set("Cache-Control", cacheHash)

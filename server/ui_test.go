@@ -47,7 +47,7 @@ func TestUI(t *testing.T) {
 			require.Equal(t, c.text, w.Body.String())
 			require.Equal(t, c.contentType, w.Header().Get("Content-Type"))
 			require.Equal(t, c.cache, w.Header().Get("Cache-Control"))
-			require.Equal(t, uiPolicy, w.Header().Get("Content-Security-Policy"))
+			require.Equal(t, uiPolicy+"; frame-ancestors 'self'", w.Header().Get("Content-Security-Policy"))
 			require.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
 			require.Empty(t, b.do("HEAD", prefix+c.path, "").Body.String())
 			since := w.Header().Get("Last-Modified")
@@ -61,7 +61,7 @@ func TestUI(t *testing.T) {
 			w := b.do("GET", prefix+"/static-files/"+path, "")
 			require.Equal(t, 404, w.Code, path)
 			require.NotContains(t, w.Body.String(), "secret")
-			require.NotEqual(t, uiPolicy, w.Header().Get("Content-Security-Policy"))
+			require.NotEqual(t, uiPolicy+"; frame-ancestors 'self'", w.Header().Get("Content-Security-Policy"))
 		}
 		require.Equal(t, 405, b.do("POST", prefix+"/static-files/index.html", "", "Content-Type", "text/plain").Code)
 		require.Contains(t, b.do("GET", prefix+"/version", "").Header().Get("Content-Security-Policy"), "default-src 'none'; frame-ancestors")
