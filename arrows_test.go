@@ -46,9 +46,11 @@ var arrows = map[string][]string{
 	"server":         {".", "access", "artifact", "lineage", "query", "server/internal/graphql", "store", "webhook"},
 	"webhook":        {"internal/record"},
 	"bench":          {".", "artifact"},
-	"cmd/runstone":   {".", "access", "artifact", "bench", "bench/load", "export", "lineage", "migrate", "migrate/sqlite", "query", "query/tree", "server", "store"},
+	"cmd/runstone":   {".", "access", "artifact", "bench", "bench/load", "export", "lineage", "migrate", "migrate/sqlite", "migrate/tensorboard", "query", "query/tree", "server", "store"},
 	"bench/load":     {"."},
 	"examples/train": {"."},
+
+	"migrate/tensorboard": {".", "internal/record"},
 }
 
 // outside are the imports from other modules that there may be, by prefix,
@@ -67,6 +69,8 @@ var outside = map[string][]string{
 	"migrate/sqlite":           {"modernc.org/sqlite"},
 	"bench":                    {"golang.org/x/perf"},
 	"cmd/runstone":             {"github.com/guptarohit/asciigraph", "github.com/spf13", "golang.org/x/sys", "golang.org/x/term"},
+
+	"migrate/tensorboard": {"google.golang.org/protobuf"},
 }
 
 // web are the packages that may import net/http.

@@ -47,7 +47,7 @@ type importFlags struct {
 }
 
 func (a *app) importCommand() *cobra.Command {
-	return newGroup("import", "Bring in what other tools recorded", a.importMLflowCommand())
+	return newGroup("import", "Bring in what other tools recorded", a.importMLflowCommand(), a.importTensorboard())
 }
 
 func (a *app) importMLflowCommand() *cobra.Command {
