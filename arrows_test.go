@@ -52,7 +52,7 @@ var arrows = map[string][]string{
 
 	"migrate/internal/curves": {"."},
 	"migrate/mlruns":          {".", "internal/record", "lineage", "migrate", "migrate/internal/curves"},
-	"migrate/rest":            {".", "artifact", "lineage", "migrate", "migrate/internal/curves"},
+	"migrate/rest":            {".", "artifact", "lineage", "migrate", "migrate/internal/curves", "store"},
 	"migrate/tensorboard":     {".", "internal/record"},
 }
 

@@ -145,7 +145,7 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	pause := c.opt.Pause
 	for try := 1; ; try++ {
 		res, err := c.once(ctx, method, path, query, kind, body)
-		if err == nil || try >= c.tries || !again(ctx, err) {
+		if err == nil || try >= c.tries || !again(ctx, err) || creates(method, path) && !unheard(err) {
 			return res, err
 		}
 		wait := pause/2 + rand.N(pause) //nolint:gosec // spreads load, keeps no secret
@@ -174,6 +174,18 @@ func again(ctx context.Context, err error) bool {
 	}
 	var bad *tls.CertificateVerificationError
 	return !errors.As(err, &bad)
+}
+
+// creates reports whether a request makes something anew each time that it
+// arrives.
+func creates(method, path string) bool {
+	return method == http.MethodPost && (strings.HasSuffix(path, "/create") || path == api+"/logged-models")
+}
+
+// unheard reports whether a request that failed certainly did nothing.
+func unheard(err error) bool {
+	status := statusOf(err)
+	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }
 
 // errBody is what went wrong here, not with the server.

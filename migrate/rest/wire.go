@@ -165,10 +165,12 @@ type registered struct {
 	Updated     integer    `json:"last_updated_timestamp"`
 	Description string     `json:"description"`
 	Tags        []keyValue `json:"tags"`
-	Aliases     []struct {
-		Alias   string  `json:"alias"`
-		Version integer `json:"version"`
-	} `json:"aliases"`
+	Aliases     []alias    `json:"aliases"`
+}
+
+type alias struct {
+	Alias   string  `json:"alias"`
+	Version integer `json:"version"`
 }
 
 type version struct {
