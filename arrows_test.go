@@ -46,9 +46,14 @@ var arrows = map[string][]string{
 	"server":         {".", "access", "artifact", "lineage", "query", "server/internal/graphql", "store", "webhook"},
 	"webhook":        {"internal/record"},
 	"bench":          {".", "artifact"},
-	"cmd/runstone":   {".", "access", "artifact", "bench", "bench/load", "export", "lineage", "migrate", "migrate/sqlite", "query", "query/tree", "server", "store"},
+	"cmd/runstone":   {".", "access", "artifact", "bench", "bench/load", "export", "lineage", "migrate", "migrate/mlruns", "migrate/rest", "migrate/sqlite", "migrate/tensorboard", "query", "query/tree", "server", "store"},
 	"bench/load":     {"."},
 	"examples/train": {"."},
+
+	"migrate/internal/curves": {"."},
+	"migrate/mlruns":          {".", "internal/record", "lineage", "migrate", "migrate/internal/curves"},
+	"migrate/rest":            {".", "artifact", "lineage", "migrate", "migrate/internal/curves", "store"},
+	"migrate/tensorboard":     {".", "internal/record"},
 }
 
 // outside are the imports from other modules that there may be, by prefix,
@@ -67,10 +72,13 @@ var outside = map[string][]string{
 	"migrate/sqlite":           {"modernc.org/sqlite"},
 	"bench":                    {"golang.org/x/perf"},
 	"cmd/runstone":             {"github.com/guptarohit/asciigraph", "github.com/spf13", "golang.org/x/sys", "golang.org/x/term"},
+
+	"migrate/mlruns":      {"go.yaml.in/yaml/v3"},
+	"migrate/tensorboard": {"google.golang.org/protobuf"},
 }
 
 // web are the packages that may import net/http.
-var web = []string{"server", "cmd/runstone", "webhook"}
+var web = []string{"server", "cmd/runstone", "migrate/rest", "webhook"}
 
 type sourceFile struct {
 	dir, path string

@@ -21,7 +21,8 @@ run a row: its count, first, latest and extreme values), metrics (a point a
 row), datasets, logged_models, models and versions; those that have to do with
 runs are divided by experiment. docs/EXPORT.md lists their columns.
 
-With - for DIR the table of runs goes to standard output as one file.
+With - for DIR the table of runs goes to standard output as one file. "runstone
+export mlflow" brings everything into a running MLflow server instead.
 
 A folder with files in it is refused. With --force an earlier export there is
 replaced as a whole once the new one is complete; files that no export wrote are
@@ -82,6 +83,7 @@ func (a *app) exportCommand() *cobra.Command {
 	a.completeFlag(cmd, "experiment", a.experimentNames)
 	a.completeWords(cmd, "view", "active", "deleted", "all")
 	a.completeWords(cmd, "format", string(export.Parquet), string(export.CSV))
+	cmd.AddCommand(a.exportMLflow())
 	return cmd
 }
 

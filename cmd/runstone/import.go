@@ -21,10 +21,16 @@ history of their metrics, datasets, logged models, artifacts and the model
 registry, with all their ids, times and version numbers. docs/MIGRATE.md tells
 what is kept.
 
-SOURCE is the database file of MLflow, as a path or as sqlite:///PATH. Without
-it, it is $MLFLOW_BACKEND_STORE_URI, else mlflow.db in the current folder. It is
+SOURCE is the database file of MLflow, as a path or as sqlite:///PATH; a folder
+of MLflow's files, usually mlruns, as a path or as file:///PATH; or the address
+of a running server, http://… or https://…. Without it, it is
+$MLFLOW_BACKEND_STORE_URI, else mlflow.db or mlruns in the current folder. It is
 only read: a server may go on using it, but what it writes meanwhile is not seen
 and may have to wait, so better stop it first.
+
+A server is asked with the credentials that MLflow's clients take from the
+environment (MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD,
+MLFLOW_TRACKING_TOKEN), and gives the artifacts that it can reach itself.
 
 Artifacts are copied when they are in the folder of the database file or below
 it, or in the folders that --artifacts names. A folder mlartifacts beside the
@@ -47,7 +53,7 @@ type importFlags struct {
 }
 
 func (a *app) importCommand() *cobra.Command {
-	return newGroup("import", "Bring in what other tools recorded", a.importMLflowCommand())
+	return newGroup("import", "Bring in what other tools recorded", a.importMLflowCommand(), a.importTensorboard())
 }
 
 func (a *app) importMLflowCommand() *cobra.Command {
@@ -56,13 +62,15 @@ func (a *app) importMLflowCommand() *cobra.Command {
 		Use: "mlflow [SOURCE]", Short: "Import a store of MLflow", Long: importMLflowLong, Args: cobra.MaximumNArgs(1),
 		Example: `  runstone import mlflow mlflow.db --dry-run
   runstone import mlflow sqlite:////srv/mlflow/mlflow.db --artifacts /srv/mlflow/mlartifacts
+  runstone import mlflow mlruns
+  runstone import mlflow https://mlflow.example.com
   runstone import mlflow mlflow.db -d data && runstone server -d data`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			uri, err := a.importSource(args)
 			if err != nil {
 				return err
 			}
-			src, err := openImport(cmd.Context(), uri, &fl)
+			src, err := a.openImport(cmd.Context(), uri, &fl)
 			if err != nil {
 				return err
 			}
@@ -92,16 +100,21 @@ func (a *app) importSource(args []string) (string, error) {
 	if _, err := os.Stat("mlflow.db"); err == nil {
 		return "mlflow.db", nil
 	}
-	return "", usagef("name the store to import: there is no mlflow.db here and $MLFLOW_BACKEND_STORE_URI is not set")
+	if isDir("mlruns") {
+		return "mlruns", nil
+	}
+	return "", usagef("name the store to import: there is no mlflow.db and no mlruns here and $MLFLOW_BACKEND_STORE_URI is not set")
 }
 
 // openImport opens a store by its URI or path.
-func openImport(ctx context.Context, uri string, fl *importFlags) (migrate.Source, error) {
+func (a *app) openImport(ctx context.Context, uri string, fl *importFlags) (migrate.Source, error) {
 	scheme, _, ok := strings.Cut(uri, ":")
 	scheme, _, _ = strings.Cut(strings.ToLower(scheme), "+") // the driver of Python
 	if ok && len(scheme) > 1 {
 		switch scheme {
 		case "sqlite", "file":
+		case "http", "https":
+			return a.openServer(ctx, uri)
 		case "postgresql", "postgres", "mysql", "mssql", "oracle":
 			return nil, &fault{
 				code: exitUsage, msg: "a " + scheme + " database is not read directly",
@@ -114,6 +127,9 @@ func openImport(ctx context.Context, uri string, fl *importFlags) (migrate.Sourc
 	path, err := databasePath(uri)
 	if err != nil {
 		return nil, err
+	}
+	if isDir(path) {
+		return openRuns(path, fl)
 	}
 	src, err := sqlite.Open(ctx, path, &sqlite.Options{Artifacts: fl.artifacts})
 	switch {
