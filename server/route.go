@@ -181,7 +181,6 @@ var routes = []route{
 
 	{"GET", api2, "/traces", read, noBody, (*Server).noTraces, nil},
 	{"POST", api3, "/traces/search", read, smallBody, (*Server).noTraces, nil},
-	{"GET", api3, "/workspaces", read, noBody, nil, (*Server).noWorkspaces},
 }
 
 // prefixes returns what comes before the paths of a mount.

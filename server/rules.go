@@ -179,7 +179,6 @@ var rules = map[string]rule{
 
 	"GET /traces":         needs(anyUser, 0),
 	"POST /traces/search": needs(anyUser, 0),
-	"GET /workspaces":     needs(anyUser, 0),
 }
 
 // open reports whether a route needs no user.

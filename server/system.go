@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"net/http"
-	"strings"
 )
 
 // frontPage is the first page of a server without a web UI.
@@ -56,8 +55,3 @@ func (s *Server) info(w http.ResponseWriter, r *http.Request, _ string) {
 
 // noTraces is an empty list: the UI asks every experiment whether it has any.
 func (s *Server) noTraces(context.Context, args) (any, error) { return empty{}, nil }
-
-func (s *Server) noWorkspaces(w http.ResponseWriter, r *http.Request, _ string) {
-	path := strings.TrimPrefix(r.URL.Path, s.opt.StaticPrefix)
-	writeText(w, http.StatusServiceUnavailable, "Endpoint: "+path+" disabled because the server is running without workspaces support. To enable workspace, run `mlflow server` with `--enable-workspaces`")
-}

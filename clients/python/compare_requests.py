@@ -79,7 +79,6 @@ GOOD = [
     post("inputs", "/runs/log-inputs", {"run_id": "$RUN", "datasets": [{"dataset": DATASET, "tags": [{"key": "mlflow.data.context", "value": "train"}]}]}),
     post("inputs again", "/runs/log-inputs", {"run_id": "$RUN", "datasets": [{"dataset": DATASET, "tags": [{"key": "mlflow.data.context", "value": "eval"}]}]}),
     post("datasets", "//ajax-api/2.0/mlflow/experiments/search-datasets", {"experiment_ids": ["$EXP"]}),
-    post("model of 2.x", "/runs/log-model", {"run_id": "$RUN", "model_json": "{\"artifact_path\": \"model\", \"flavors\": {\"f\": {}}, \"utc_time_created\": \"2026-01-01 00:00:00.0\", \"run_id\": \"$RUN\"}"}),
     get("run with all", "/runs/get", {"run_id": "$RUN"}),
     post("rename run", "/runs/update", {"run_id": "$RUN2", "run_name": "r2b"}),
     post("end run", "/runs/update", {"run_id": "$RUN2", "status": "FINISHED", "end_time": 9000}),
@@ -117,7 +116,7 @@ GOOD = [
     get("get logged model", "/logged-models/$MODEL"),
     Ask("tag logged model", "PATCH", "/logged-models/$MODEL/tags", {"tags": [{"key": "z", "value": "1"}]}),
     Ask("untag logged model", "DELETE", "/logged-models/$MODEL/tags/k"),
-    post("params of a logged model", "/logged-models/$MODEL/params", {"params": [{"key": "w", "value": "4"}]}),
+    post("params of a logged model", "/logged-models/$MODEL/params", {"model_id": "$MODEL", "params": [{"key": "w", "value": "4"}]}),
     post("metric of a logged model", "/runs/log-metric", {"run_id": "$RUN", "key": "acc", "value": 0.9, "timestamp": 1, "step": 1, "model_id": "$MODEL", "dataset_name": "d", "dataset_digest": "1a"}),
     Ask("finalize", "PATCH", "/logged-models/$MODEL", {"model_id": "$MODEL", "status": "LOGGED_MODEL_READY"}),
     post("outputs", "/runs/outputs", {"run_id": "$RUN", "models": [{"model_id": "$MODEL", "step": 3}]}),
@@ -156,11 +155,13 @@ GOOD = [
     post("rename registered model", "/registered-models/rename", {"name": "other", "new_name": "another"}),
     Ask("delete version", "DELETE", "/model-versions/delete", {"name": "reg", "version": "2"}),
     Ask("delete registered model", "DELETE", "/registered-models/delete", {"name": "another"}),
+    post("model of 2.x", "/runs/log-model", {"run_id": "$RUN3", "model_json": "{\"artifact_path\": \"model\", \"flavors\": {\"f\": {}}, \"utc_time_created\": \"2026-01-01 00:00:00.0\", \"run_id\": \"$RUN3\"}"}),
+    get("run with a model of 2.x", "/runs/get", {"run_id": "$RUN3"}),
 ]  # fmt: skip
 
 # Each route with what it requires, right; from these come the bad requests below.
 REQUIRED = [
-    ("POST", "/experiments/create", {"name": "x"}),
+    ("POST", "/experiments/create", {"name": "one"}),
     ("GET", "/experiments/get", {"experiment_id": "999"}),
     ("GET", "/experiments/get-by-name", {"experiment_name": "nope"}),
     ("POST", "/experiments/delete", {"experiment_id": "999"}),
@@ -228,7 +229,8 @@ BAD = [
     Ask("logged model missing, delete", "DELETE", f"/logged-models/{NO_MODEL}"),
     Ask("logged model missing, tags", "PATCH", f"/logged-models/{NO_MODEL}/tags", {"tags": [TAG]}),
     Ask("logged model, no such tag", "DELETE", "/logged-models/$MODEL/tags/never"),
-    post("logged model missing, params", f"/logged-models/{NO_MODEL}/params", {"params": [TAG]}),
+    post("logged model missing, params", f"/logged-models/{NO_MODEL}/params", {"model_id": NO_MODEL, "params": [TAG]}),
+    post("params without the id in the body", "/logged-models/$MODEL/params", {"params": [{"key": "w", "value": "4"}]}),
     get("deleted logged model, hidden", "/logged-models/$MODEL2"),
     post("param of another value", "/runs/log-parameter", {"run_id": "$RUN", "key": "p", "value": "2"}),
     post("metric key with dots", "/runs/log-metric", {"run_id": "$RUN", "key": "../x", "value": 1, "timestamp": 1}),
@@ -262,4 +264,25 @@ BAD = [
     get("users", "//ajax-api/2.0/mlflow/users/current"),
 ]  # fmt: skip
 
-DIFFERENT: dict[str, str] = {}
+SQL = "MLflow's message is the SQL that failed"
+NEVER_500 = "bad input never gets a 5xx, which clients repeat"
+WORDS = "the words are those of the other endpoints"
+
+# label → reason
+DIFFERENT = {
+    "run with a model of 2.x": "the tag mlflow.log-model.history has what the client sent, without MLflow's spaces, order and nulls",
+    "POST /experiments/create missing": SQL,
+    "POST /runs/create empty": SQL,
+    "not JSON": SQL,
+    "POST /runs/log-metric value of another type": NEVER_500,
+    "POST /runs/log-metric timestamp of another type": NEVER_500,
+    "GET /model-versions/get-download-uri empty": WORDS,
+    "GET /model-versions/get-download-uri without name": WORDS,
+    "GET /model-versions/get-download-uri without version": WORDS,
+    "params without the id in the body": "the id in the path is enough",
+    "experiments, no max_results": "max_results has a default, as in other searches",
+    "multipart create": "multipart uploads are there",
+    "order by what there is not": "more names of attributes are known",
+    "server-info": "only what is there is announced",
+    "workspaces": "404: clients repeat a request after MLflow's 503 for minutes",
+}

@@ -64,12 +64,14 @@ class Side:
         if isinstance(value, str):
             if key == "next_page_token":
                 return "$TOKEN" if value else value
-            for name, real in self.names.items():
+            for name, real in sorted(self.names.items(), reverse=True):  # runs before experiments
                 if name.startswith("EXP"):  # "1" is also a version and more
                     value = f"${name}" if key == "experiment_id" and value == real else value
-                    value = re.sub(rf"(?<=mlflow-artifacts:/){real}\b", f"${name}", value)
+                    value = re.sub(rf"(?<=mlflow-artifacts:/){real}\b|\b{real}(?=/\$RUN)", f"${name}", value)
                 else:
                     value = value.replace(real, f"${name}")
+            # Python prints a set in no fixed order.
+            value = re.sub(r"\{('[^{}]*')\}", lambda m: "{" + ", ".join(sorted(m[1].split(", "))) + "}", value)
             value = value.replace(self.server.url, "$URL")
             return "$MADE_UP" if MADE_UP.match(value) else value
         if isinstance(value, int) and not isinstance(value, bool) and value > 1_500_000_000_000:
