@@ -178,7 +178,7 @@ func TestAuthorizationMatrix(t *testing.T) {
 					require.Equal(t, "Permission denied", text, name)
 				} else {
 					require.NotEqual(t, http.StatusForbidden, code, name)
-					require.True(t, code < 500 || strings.Contains(text, "not supported") || strings.Contains(text, "without workspaces"), name)
+					require.True(t, code < 500 || strings.Contains(text, "not supported"), name)
 				}
 			}
 			path, body := th.request(prefix, rt, "reader")

@@ -253,6 +253,7 @@ func (s *Server) uploadArtifact(w http.ResponseWriter, r *http.Request, _ string
 		s.writeError(w, r, err, false)
 		return
 	}
+	w.Header().Set("Content-Type", "application/json")
 	s.put(w, r, p.String(), uploadBody)
 }
 

@@ -39,6 +39,9 @@ func (s *Server) logInputs(ctx context.Context, a args) (any, error) {
 
 func (s *Server) logOutputs(ctx context.Context, a args) (any, error) {
 	id := a.needRun()
+	if !a.has("models") {
+		a.missing("models")
+	}
 	var outputs []lineage.Output
 	var models []string
 	for _, m := range a.objects("models") {

@@ -235,8 +235,8 @@ func (s *Server) metricInterval(ctx context.Context, a args) (any, error) {
 	return metricsAnswer{metrics}, err
 }
 
-// interval returns all points of the runs at about limit of their steps, chosen
-// evenly, and at the first and last step of each run.
+// interval returns the points of each run, or where there are more than limit,
+// the first of each of limit equal shares of them, and the last.
 func (s *Server) interval(ctx context.Context, runs []string, key string, r runstone.PointRange, limit int) ([]wireMetric, error) {
 	var count int64
 	for _, run := range runs {
@@ -249,49 +249,43 @@ func (s *Server) interval(ctx context.Context, runs []string, key string, r runs
 	if count > maxIntervalRead {
 		return s.buckets(ctx, runs, key, r, limit)
 	}
-	points := make([][]runstone.Point, len(runs))
-	var all, ends []int64
-	for i, run := range runs {
-		var steps []int64
+	var out []wireMetric
+	var points []runstone.Point
+	for _, run := range runs {
+		points = points[:0]
 		for p, err := range s.history(ctx, run, key, r) {
 			if err != nil {
 				return nil, err
 			}
-			points[i] = append(points[i], p)
-			steps = append(steps, p.Step)
+			points = append(points, p)
 		}
-		if len(steps) > 0 {
-			slices.Sort(steps)
-			ends = append(ends, steps[0], steps[len(steps)-1])
-			all = append(all, slices.Compact(steps)...)
-		}
-	}
-	slices.Sort(all)
-	chosen := sample(slices.Compact(all), limit)
-	chosen = append(chosen, ends...)
-	slices.Sort(chosen)
-	var out []wireMetric
-	for i, list := range points {
-		slices.SortStableFunc(list, func(a, b runstone.Point) int { return cmp.Compare(a.Step, b.Step) })
-		for _, p := range list {
-			if _, ok := slices.BinarySearch(chosen, p.Step); ok {
-				out = append(out, wireMetric{Key: key, Value: number(p.Value), Time: p.Time, Step: p.Step, Run: runs[i]})
-			}
+		slices.SortFunc(points, func(a, b runstone.Point) int {
+			return cmp.Or(cmp.Compare(a.Step, b.Step), cmp.Compare(a.Time, b.Time), cmp.Compare(a.Value, b.Value))
+		})
+		for _, p := range sample(points, limit) {
+			out = append(out, wireMetric{Key: key, Value: number(p.Value), Time: p.Time, Step: p.Step, Run: run})
 		}
 	}
 	return out, nil
 }
 
-// sample picks limit of the steps evenly, and the last.
-func sample(steps []int64, limit int) []int64 {
-	if len(steps) <= limit {
-		return steps
+// sample picks limit of the points in place: the first of each share, the last
+// for that of the last. Shares differ by one point at most, the larger come first.
+func sample(points []runstone.Point, limit int) []runstone.Point {
+	n := len(points)
+	if n <= limit {
+		return points
 	}
-	out := make([]int64, 0, limit+1)
+	last, at := points[n-1], 0
 	for i := range limit {
-		out = append(out, steps[i*len(steps)/limit])
+		points[i] = points[at]
+		at += n / limit
+		if i < n%limit {
+			at++
+		}
 	}
-	return append(out, steps[len(steps)-1])
+	points[limit-1] = last
+	return points[:limit]
 }
 
 func (s *Server) countPoints(ctx context.Context, run, key string) (int64, error) {

@@ -190,7 +190,6 @@ var routes = []route{
 	{"GET", api3, "/ui-telemetry", read, noBody, (*Server).noTelemetry, nil},
 	{"GET", api3, "/assistant/config", read, noBody, (*Server).noAssistant, nil},
 	{"GET", api3, "/assistant/providers", read, noBody, (*Server).noProviders, nil},
-	{"GET", api3, "/workspaces", read, noBody, nil, (*Server).noWorkspaces},
 }
 
 // prefixes returns what comes before the paths of a mount.

@@ -170,7 +170,6 @@ func TestEveryRoute(t *testing.T) {
 		{"POST /webhooks/{webhook_id}/test", "", "", api + "/webhooks/x/test", 404, "Webhook with ID x not found."},
 		{"GET /traces", "/traces?experiment_ids=0", "", "", 0, ""},
 		{"POST /traces/search", "/api/3.0/mlflow/traces/search", `{}`, "", 0, ""},
-		{"GET /workspaces", "", "", "/api/3.0/mlflow/workspaces", 503, "without workspaces support"},
 	}
 	asked := map[string]bool{}
 	for _, c := range cases {

@@ -188,7 +188,6 @@ var rules = map[string]rule{
 	"GET /ui-telemetry":        needs(anyUser, 0),
 	"GET /assistant/config":    needs(anyUser, 0),
 	"GET /assistant/providers": needs(anyUser, 0),
-	"GET /workspaces":          needs(anyUser, 0),
 }
 
 // open reports whether a route needs no user.

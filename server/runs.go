@@ -61,6 +61,9 @@ func (s *Server) getRun(ctx context.Context, a args) (any, error) {
 
 func (s *Server) updateRun(ctx context.Context, a args) (any, error) {
 	id := a.runID()
+	if v := a.get("status"); v != nil && (v.kind == kindObject || v.kind == kindList) {
+		a.wrongType("status", v)
+	}
 	u := runstone.RunUpdate{Status: a.status(), End: a.int("end_time", 0), Name: a.str("run_name")}
 	if err := a.done(); err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package server
 
 import (
 	"net/http"
-	"strings"
 )
 
 // frontPage is the first page of a server without a web UI.
@@ -51,9 +50,4 @@ func (s *Server) info(w http.ResponseWriter, r *http.Request, _ string) {
 		MultipartUploads: !s.opt.NoArtifacts && s.knowsAddress(r),
 		Features:         map[string]bool{"gateway": false, "scheduled_issue_detection": false},
 	})
-}
-
-func (s *Server) noWorkspaces(w http.ResponseWriter, r *http.Request, _ string) {
-	path := strings.TrimPrefix(r.URL.Path, s.opt.StaticPrefix)
-	writeText(w, http.StatusServiceUnavailable, "Endpoint: "+path+" disabled because the server is running without workspaces support. To enable workspace, run `mlflow server` with `--enable-workspaces`")
 }

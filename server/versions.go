@@ -162,7 +162,7 @@ func (s *Server) latestVersions(ctx context.Context, a args) (any, error) {
 	err := s.db.View(ctx, func(tx *store.Tx) error {
 		found, err := lineage.LatestVersions(tx, name, stages)
 		for _, v := range found {
-			answer.Versions = append(answer.Versions, newWireVersion(v, false))
+			answer.Versions = append(answer.Versions, newWireVersion(v, true))
 		}
 		return err
 	})
