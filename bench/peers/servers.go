@@ -77,7 +77,7 @@ func (p *programs) trackers() (list []tracker) {
 	if p.mlflow != "" && p.postgres != "" {
 		list = append(list, tracker{
 			name: "mlflow-postgres", about: "mlflow server with PostgreSQL, synchronous_commit on, 4 workers, no log of requests: " + survivesPower,
-			args: []string{p.mlflow, "server", "--port", "{port}", "--workers", "4", "--uvicorn-opts", "--no-access-log", "--backend-store-uri", "postgresql://peers@127.0.0.1:{db}/peers", "--artifacts-destination", "{dir}/artifacts"},
+			args: []string{p.mlflow, "server", "--port", "{port}", "--workers", "4", "--uvicorn-opts", "--no-access-log", "--backend-store-uri", "postgresql+psycopg2://peers@127.0.0.1:{db}/peers", "--artifacts-destination", "{dir}/artifacts"},
 			env:  append(quietMLflow(), "PYTHONPATH="+p.python), starts: 1, postgres: true, fill: p.fillPostgres,
 		})
 	}
