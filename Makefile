@@ -18,7 +18,7 @@ PACKAGES  := ./...
 
 .DEFAULT_GOAL := help
 .PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 \
-        race fuzz fuzz-search torture bench bench-check bench-trend peers test-peers clean
+        race fuzz fuzz-search torture bench bench-check bench-trend peers peers-servers test-peers clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,11 +101,29 @@ bench-trend: build ## where the kept benchmarks changed
 	bin/runstone bench log -q -d $(BENCHDB) $(HISTORY)/*.txt >/dev/null
 	bin/runstone bench trend -d $(BENCHDB)
 
+# Servers beside Runstone's: MLflow's of the test environment, FastTrackML's and
+# what MLflow needs to speak to PostgreSQL, which must be installed.
+SERVERS   := $(CACHE)/servers
+POSTGRES  ?= $(lastword $(sort $(wildcard /usr/lib/postgresql/*/bin)))
+SERVING   ?= 3s
+SERVED    ?= 2026-11-23-amd-epyc-servers.txt
+
+$(SERVERS)/stamp: bench/peers/requirements.txt
+	rm -rf $(SERVERS)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --target $(SERVERS) -r $<
+	touch $@
+
+peers-servers: build $(CACHE)/venv-mlflow3/stamp $(SERVERS)/stamp ## mlflow server and FastTrackML beside bin/runstone, into bench/results/SERVED (ten minutes; stores are kept)
+	mkdir -p $(CACHE)/stores
+	cd bench/peers && CGO_ENABLED=1 $(GO) run . -tables servers -writing $(SERVING) -out ../results/$(SERVED) -stores ../../$(CACHE)/stores \
+		-runstone ../../bin/runstone -fml ../../$(SERVERS)/bin/fml -mlflow ../../$(CACHE)/venv-mlflow3/bin/mlflow \
+		-python ../../$(SERVERS) -postgres "$(POSTGRES)"
+
 # The first build takes minutes: DuckDB comes as a library of hundreds of MB.
 peers: ## Runstone beside other databases: 10 million points (POINTS), a million runs (RUNS) (needs a C compiler; an hour)
 	cd bench/peers && CGO_ENABLED=1 $(GO) run . -points $(POINTS) -runs $(RUNS)
 
-test-peers: ## the tests of that program: each database keeps every point, searches find the same runs
+test-peers: build $(CACHE)/venv-mlflow3/stamp $(SERVERS)/stamp ## the tests of that program: each database keeps every point, searches and servers give the same answers
 	cd bench/peers && CGO_ENABLED=1 $(GO) test .
 
 clean: ## remove what was built; data and environments stay

@@ -128,8 +128,8 @@ func (b *Batch) models() []string {
 func (b *Batch) checkMetrics() error {
 	for i := range b.Metrics {
 		m := &b.Metrics[i]
-		if err := CheckKey(m.Name, "Metric name", fmt.Sprintf("metrics[%d].name", i)); err != nil {
-			return err
+		if CheckKey(m.Name, "", "") != nil { // the place is only written for the message
+			return CheckKey(m.Name, "Metric name", fmt.Sprintf("metrics[%d].name", i))
 		}
 		if m.Time < 0 {
 			return invalid("Invalid value %d for parameter 'metrics[%d].timestamp' supplied: metric '%s' (value=%v). Timestamp must be a nonnegative long (64-bit integer) ", m.Time, i, m.Name, m.Value)
@@ -150,35 +150,80 @@ type clockRows struct {
 func (b *Batch) rows() []clockRows {
 	var out []clockRows
 	byNames := map[string]int{}
+	var last rowShape
 	for i := 0; i < len(b.Metrics); {
-		n := i + 1
-		for n < len(b.Metrics) && n-i < store.MaxGroup && b.Metrics[n].Step == b.Metrics[i].Step && b.Metrics[n].Time == b.Metrics[i].Time && !containsSeries(b.Metrics[i:n], &b.Metrics[n]) {
-			n++
-		}
-		row := slices.Clone(b.Metrics[i:n])
-		slices.SortFunc(row, func(a, b Metric) int { return strings.Compare(seriesKey(&a), seriesKey(&b)) })
-		key := ""
-		for k := range row {
-			key += seriesKey(&row[k]) + "\x01"
-		}
-		at, ok := byNames[key]
-		if !ok {
-			at = len(out)
-			byNames[key] = at
-			c := clockRows{values: make([][]float64, len(row))}
-			for k := range row {
-				c.names = append(c.names, row[k].series())
+		n := last.next(b.Metrics[i:])
+		if n == 0 {
+			row := b.Metrics[i:]
+			for n = 1; n < len(row) && n < store.MaxGroup && row[n].at(&row[0]) && !containsSeries(row[:n], &row[n]); {
+				n++
 			}
-			out = append(out, c)
+			last.set(row[:n])
+			key := ""
+			for _, k := range last.order {
+				key += seriesKey(&row[k]) + "\x01"
+			}
+			var ok bool
+			if last.rows, ok = byNames[key]; !ok {
+				last.rows = len(out)
+				byNames[key] = last.rows
+				c := clockRows{values: make([][]float64, n)}
+				for _, k := range last.order {
+					c.names = append(c.names, row[k].series())
+				}
+				out = append(out, c)
+			}
 		}
-		c := &out[at]
-		c.steps, c.times = append(c.steps, row[0].Step), append(c.times, row[0].Time)
-		for k := range row {
-			c.values[k] = append(c.values[k], row[k].Value)
+		c := &out[last.rows]
+		c.steps, c.times = append(c.steps, b.Metrics[i].Step), append(c.times, b.Metrics[i].Time)
+		for column, k := range last.order {
+			c.values[column] = append(c.values[column], b.Metrics[i+k].Value)
 		}
-		i = n
+		i += n
 	}
 	return out
+}
+
+// rowShape is what a row and those like it have in common: a training loop logs
+// the same series step after step.
+type rowShape struct {
+	metrics []Metric // of the row, as they were logged
+	order   []int    // of metrics by series
+	rows    int      // where such rows go
+}
+
+func (r *rowShape) set(row []Metric) {
+	r.metrics, r.order = row, make([]int, len(row))
+	for k := range row {
+		r.order[k] = k
+	}
+	slices.SortFunc(r.order, func(i, j int) int { return strings.Compare(seriesKey(&row[i]), seriesKey(&row[j])) })
+}
+
+// next returns the length of the row that metrics begin with if it is of the
+// shape, else 0.
+func (r *rowShape) next(metrics []Metric) int {
+	n := len(r.metrics)
+	if n == 0 || n > len(metrics) {
+		return 0
+	}
+	for k := range n {
+		if !metrics[k].at(&metrics[0]) || !metrics[k].sameSeries(&r.metrics[k]) {
+			return 0
+		}
+	}
+	// The row may be longer than those before.
+	if n < len(metrics) && n < store.MaxGroup && metrics[n].at(&metrics[0]) && !containsSeries(metrics[:n], &metrics[n]) {
+		return 0
+	}
+	return n
+}
+
+// at reports whether two points have one clock.
+func (m *Metric) at(other *Metric) bool { return m.Step == other.Step && m.Time == other.Time }
+
+func (m *Metric) sameSeries(other *Metric) bool {
+	return m.Name == other.Name && m.Model == other.Model && m.Dataset == other.Dataset && m.DatasetDigest == other.DatasetDigest
 }
 
 func seriesKey(m *Metric) string {
@@ -190,7 +235,7 @@ func seriesKey(m *Metric) string {
 
 func containsSeries(metrics []Metric, m *Metric) bool {
 	for i := range metrics {
-		if metrics[i].Name == m.Name && metrics[i].series() == m.series() {
+		if metrics[i].sameSeries(m) {
 			return true
 		}
 	}

@@ -19,8 +19,18 @@ import (
 type args struct {
 	v     value
 	query bool   // members are lists of the strings given
-	path  string // "metrics[3]." inside a list, "" at the top
+	in    string // what the part is in: "metrics" for an element of that list, "model." for a member, "" at the top
+	nth   int    // which element, from 1; 0 outside a list
 	err   *error // shared by all parts of a request
+}
+
+// path is what stands before the names of arguments in messages, such as
+// "metrics[3].".
+func (a *args) path() string {
+	if a.nth == 0 {
+		return a.in
+	}
+	return a.in + "[" + strconv.Itoa(a.nth-1) + "]."
 }
 
 // maxQuery bounds the parts of a URL's query; MLflow sends some 100 at most.
@@ -119,11 +129,11 @@ func (a *args) fail(err error) {
 const seeDocs = "See the API docs for more information about request parameters."
 
 func (a *args) wrongType(name string, v *value) {
-	a.fail(badRequest("Invalid value %s for parameter '%s' supplied:  Hint: Value was of type '%s'. %s", v, a.path+name, v.typeName(), seeDocs))
+	a.fail(badRequest("Invalid value %s for parameter '%s' supplied:  Hint: Value was of type '%s'. %s", v, a.path()+name, v.typeName(), seeDocs))
 }
 
 func (a *args) missing(name string) {
-	a.fail(badRequest("Missing value for required parameter '%s'. %s", a.path+name, seeDocs))
+	a.fail(badRequest("Missing value for required parameter '%s'. %s", a.path()+name, seeDocs))
 }
 
 // str returns a string, "" when it is absent.
@@ -305,13 +315,13 @@ func (a *args) strs(name string) []string {
 // objects returns the elements of a list of objects.
 func (a *args) objects(name string) []args {
 	items := a.items(name)
-	out := make([]args, 0, len(items))
-	for i, v := range items {
-		if v.kind != kindObject {
-			a.wrongType(fmt.Sprintf("%s[%d]", name, i), &v)
+	in, out := a.path()+name, make([]args, 0, len(items))
+	for i := range items {
+		if items[i].kind != kindObject {
+			a.wrongType(fmt.Sprintf("%s[%d]", name, i), &items[i])
 			break
 		}
-		out = append(out, args{v: v, path: a.path + name + "[" + strconv.Itoa(i) + "].", err: a.err})
+		out = append(out, args{v: items[i], in: in, nth: i + 1, err: a.err})
 	}
 	return out
 }
@@ -324,7 +334,7 @@ func (a *args) object(name string) args {
 	} else if v.kind != kindObject {
 		a.wrongType(name, v)
 	}
-	return args{v: *v, path: a.path + name + ".", err: a.err}
+	return args{v: *v, in: a.path() + name + ".", err: a.err}
 }
 
 // tags returns a list of objects with key and value.

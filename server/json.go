@@ -80,7 +80,12 @@ type parser struct {
 	s     string
 	at    int
 	count int // values so far
-	width int // members of the last object: lists hold objects of one shape
+
+	// The parts of what is open, and room for the parts of what is complete: an
+	// allocation for many objects.
+	members []member
+	items   []value
+	room    []member
 }
 
 func (p *parser) blank() {
@@ -134,8 +139,25 @@ var words = [...]value{
 	{kind: kindFloat, text: "NaN"}, {kind: kindFloat, text: "Infinity"}, {kind: kindFloat, text: "-Infinity"},
 }
 
-// maxWidth bounds the guess at an object's members.
-const maxWidth = 16
+// roomPiece is for how many members room is made at once, at most.
+const roomPiece = 512
+
+// keep takes the members from the end of p.members that belong to one object.
+func (p *parser) keep(first int) []member {
+	n := len(p.members) - first
+	if n > len(p.room) {
+		// Nobody can put more members into what is left of the text.
+		p.room = make([]member, max(n, min(roomPiece, n+(len(p.s)-p.at)/leastMember)))
+	}
+	kept := p.room[:n:n]
+	p.room = p.room[n:]
+	copy(kept, p.members[first:])
+	p.members = p.members[:first]
+	return kept
+}
+
+// leastMember is how many bytes a member takes at least: "":0, and a comma.
+const leastMember = 5
 
 func (p *parser) object(depth int) (value, error) {
 	v := value{kind: kindObject}
@@ -144,6 +166,7 @@ func (p *parser) object(depth int) (value, error) {
 		p.at++
 		return v, nil
 	}
+	first := len(p.members)
 	for {
 		if p.next() != '"' {
 			return v, errSyntax
@@ -160,12 +183,9 @@ func (p *parser) object(depth int) (value, error) {
 		if err != nil {
 			return v, err
 		}
-		if v.members == nil {
-			v.members = make([]member, 0, max(p.width, 1))
-		}
-		v.members = append(v.members, member{name, x})
+		p.members = append(p.members, member{name, x})
 		if done, err := p.more('}'); done || err != nil {
-			p.width = min(len(v.members), maxWidth)
+			v.members = p.keep(first)
 			return v, err
 		}
 	}
@@ -178,13 +198,20 @@ func (p *parser) array(depth int) (value, error) {
 		p.at++
 		return v, nil
 	}
+	first := len(p.items)
 	for {
 		x, err := p.value(depth + 1)
 		if err != nil {
 			return v, err
 		}
-		v.list = append(v.list, x)
+		p.items = append(p.items, x)
 		if done, err := p.more(']'); done || err != nil {
+			if n := len(p.items); first > 0 { // a list that is open goes on behind it
+				v.list = slices.Clone(p.items[first:])
+				p.items = p.items[:first]
+			} else {
+				v.list, p.items = p.items[:n:n], p.items[n:]
+			}
 			return v, err
 		}
 	}

@@ -147,8 +147,8 @@ func (s *Server) logParam(ctx context.Context, a args) (any, error) {
 	return empty{}, s.db.LogParam(ctx, id, key, value)
 }
 
-// metric reads one metric; name tells a message which.
-func (a *args) metric(where string) runstone.Metric {
+// metric reads one metric.
+func (a *args) metric() runstone.Metric {
 	m := runstone.Metric{
 		Name: a.need("key"), Value: a.needFloat("value"), Time: a.needInt("timestamp"), Step: a.int("step", 0),
 		Model: a.str("model_id"), Dataset: a.str("dataset_name"), DatasetDigest: a.str("dataset_digest"),
@@ -156,19 +156,19 @@ func (a *args) metric(where string) runstone.Metric {
 	if a.done() != nil {
 		return m
 	}
-	if err := runstone.CheckKey(m.Name, "Metric name", where+"name"); err != nil {
-		a.fail(err)
+	if runstone.CheckKey(m.Name, "", "") != nil { // the path is only made for the message
+		a.fail(runstone.CheckKey(m.Name, "Metric name", a.path()+"name"))
 	}
 	if m.Time < 0 {
 		a.fail(badRequest("Invalid value %d for parameter '%stimestamp' supplied: metric '%s' (value=%s). Timestamp must be a nonnegative long (64-bit integer) ",
-			m.Time, where, m.Name, appendFloat(nil, m.Value)))
+			m.Time, a.path(), m.Name, appendFloat(nil, m.Value)))
 	}
 	return m
 }
 
 func (s *Server) logMetric(ctx context.Context, a args) (any, error) {
 	id := a.runID()
-	b := runstone.Batch{Metrics: []runstone.Metric{a.metric("")}}
+	b := runstone.Batch{Metrics: []runstone.Metric{a.metric()}}
 	if err := a.done(); err != nil {
 		return nil, err
 	}
@@ -188,13 +188,13 @@ func (s *Server) logBatch(ctx context.Context, a args) (any, error) {
 	}
 	b.Metrics = make([]runstone.Metric, 0, len(metrics))
 	for _, m := range metrics {
-		b.Metrics = append(b.Metrics, m.metric(m.path))
+		b.Metrics = append(b.Metrics, m.metric())
 	}
 	for _, p := range params {
 		b.Params = append(b.Params, p.pair("Param key"))
 	}
 	for _, t := range tags {
-		b.Tags = append(b.Tags, t.pair(t.path+"key"))
+		b.Tags = append(b.Tags, t.pair(t.path()+"key"))
 	}
 	if err := a.done(); err != nil {
 		return nil, err
@@ -207,7 +207,7 @@ func (s *Server) logBatch(ctx context.Context, a args) (any, error) {
 func (a *args) pair(what string) runstone.KV {
 	kv := runstone.KV{Key: a.need("key"), Value: a.str("value")}
 	if kv.Key != "" {
-		if err := runstone.CheckKey(kv.Key, what, a.path+"key"); err != nil {
+		if err := runstone.CheckKey(kv.Key, what, a.path()+"key"); err != nil {
 			a.fail(err)
 		}
 	}

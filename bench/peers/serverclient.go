@@ -20,15 +20,30 @@ type client struct {
 	in      *bufio.Reader
 	out     []byte
 	body    bytes.Buffer
-	tookAll time.Duration // by exchange so far
+	tookAll time.Duration // by exchanges so far
+	last    time.Time     // when the last one ended
+	port    int
 }
 
+// idleLimit is how long a connection may rest before it is made anew: servers
+// close those that do.
+const idleLimit = time.Second
+
 func (p *process) dial() (*client, error) {
-	conn, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(p.port))
+	c := &client{port: p.port}
+	return c, c.redial()
+}
+
+func (c *client) redial() error {
+	conn, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(c.port))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &client{conn: conn, in: bufio.NewReaderSize(conn, 64<<10)}, nil
+	if c.conn != nil {
+		c.Close()
+	}
+	c.conn, c.in, c.last = conn, bufio.NewReaderSize(conn, 64<<10), time.Now()
+	return nil
 }
 
 // Close closes the connection.
@@ -55,6 +70,11 @@ func (c *client) exchange(method, path string, body []byte) ([]byte, error) {
 		c.out = append(strconv.AppendInt(c.out, int64(len(body)), 10), "\r\n"...)
 	}
 	c.out = append(append(c.out, "\r\n"...), body...)
+	if time.Since(c.last) > idleLimit {
+		if err := c.redial(); err != nil {
+			return nil, err
+		}
+	}
 	began := time.Now()
 	if err := c.conn.SetDeadline(began.Add(exchangeLimit)); err != nil {
 		return nil, err
@@ -71,7 +91,8 @@ func (c *client) exchange(method, path string, body []byte) ([]byte, error) {
 		c.body.Grow(int(n) + bytes.MinRead)
 	}
 	_, err = c.body.ReadFrom(r.Body)
-	c.tookAll += time.Since(began)
+	c.last = time.Now()
+	c.tookAll += c.last.Sub(began)
 	if err != nil {
 		return nil, err
 	}

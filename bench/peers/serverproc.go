@@ -85,26 +85,25 @@ func (p *process) wait(ctx context.Context) error {
 	return errors.Join(ctx.Err(), fmt.Errorf("no answer within %v: %s", time.Since(p.began), p.cmds[0].said()))
 }
 
-// startOnce starts a server and stops it again. Both times are from the start
-// of the process: to its first answer, and to the end of what then is asked.
-func (t *tracker) startOnce(ctx context.Context, programs *programs, dir string, then func(*client) error) (health, after time.Duration, err error) {
-	p, err := t.start(ctx, programs, dir)
-	if err != nil {
-		return 0, 0, err
+// startTimed starts a server and asks it something, unless ask is nil. Both
+// times are from the start of the process: to its first answer, and to that.
+func (t *tracker) startTimed(ctx context.Context, programs *programs, dir string, ask func(*client) error) (p *process, health, after time.Duration, err error) {
+	if p, err = t.start(ctx, programs, dir); err != nil {
+		return nil, 0, 0, err
 	}
-	defer func() { err = errors.Join(err, p.stop()) }()
 	health = time.Since(p.began)
-	if then != nil {
-		c, err := p.dial()
-		if err != nil {
-			return 0, 0, err
-		}
-		defer c.Close()
-		if err := then(c); err != nil {
-			return 0, 0, err
+	if ask != nil {
+		var c *client
+		if c, err = p.dial(); err == nil {
+			err = ask(c)
+			c.Close()
 		}
 	}
-	return health, time.Since(p.began), nil
+	after = time.Since(p.began)
+	if err != nil {
+		return nil, 0, 0, errors.Join(err, p.stop())
+	}
+	return p, health, after, nil
 }
 
 // stop ends the server and then its database.
@@ -258,7 +257,7 @@ func (p *programs) startPostgres(ctx context.Context, dir string) (d *daemon, er
 	}
 	d.port = port
 	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		err := p.psql(ctx, port, "postgres", "SELECT FROM pg_database WHERE datname = 'peers' \\gset\n\\if :ROW_COUNT\n\\else\nCREATE DATABASE peers;\n\\endif\n")
+		err := p.psql(ctx, port, "postgres", "SELECT 'CREATE DATABASE peers' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'peers') \\gexec\n")
 		if err == nil {
 			return d, nil
 		}

@@ -62,7 +62,7 @@ func (p *programs) trackers() (list []tracker) {
 	}
 	if p.fml != "" {
 		list = append(list, tracker{
-			name: "fasttrackml", about: "FastTrackML with SQLite, as it comes: WAL, synchronous FULL: " + survivesPower,
+			name: "fasttrackml", about: "FastTrackML with SQLite, as it comes: WAL, no fsync for a commit: " + survivesProcess,
 			args:   []string{p.fml, "server", "--log-level", "error", "--listen-address", "127.0.0.1:{port}", "--database-uri", "sqlite://{dir}/fml.db"},
 			starts: 10, fill: fillByREST,
 		})
@@ -77,7 +77,7 @@ func (p *programs) trackers() (list []tracker) {
 	if p.mlflow != "" && p.postgres != "" {
 		list = append(list, tracker{
 			name: "mlflow-postgres", about: "mlflow server with PostgreSQL, synchronous_commit on, 4 workers, no log of requests: " + survivesPower,
-			args: []string{p.mlflow, "server", "--port", "{port}", "--workers", "4", "--uvicorn-opts", "--no-access-log", "--backend-store-uri", "postgresql://peers@127.0.0.1:{db}/peers", "--artifacts-destination", "{dir}/artifacts"},
+			args: []string{p.mlflow, "server", "--port", "{port}", "--workers", "4", "--uvicorn-opts", "--no-access-log", "--backend-store-uri", "postgresql+psycopg2://peers@127.0.0.1:{db}/peers", "--artifacts-destination", "{dir}/artifacts"},
 			env:  append(quietMLflow(), "PYTHONPATH="+p.python), starts: 1, postgres: true, fill: p.fillPostgres,
 		})
 	}
@@ -112,6 +112,9 @@ func (p *programs) flags(f *flag.FlagSet) {
 
 // args are the flags that tell a child of the programs.
 func (p *programs) args() []string {
+	if p == nil {
+		return nil
+	}
 	out := []string{"-runstone", p.runstone, "-mlflow", p.mlflow, "-fml", p.fml, "-postgres", p.postgres, "-python", p.python,
 		"-served", strconv.Itoa(p.served), "-history", strconv.Itoa(p.history), "-stores", p.folder, "-loads", p.loads}
 	for _, o := range p.others {
@@ -181,12 +184,12 @@ func measureServer(ctx context.Context, t *tracker, dir string, s spec) (v *serv
 	v = &served{Started: t.starts}
 	for i := range t.starts {
 		fresh := filepath.Join(dir, "fresh", strconv.Itoa(i))
-		took, _, err := t.startOnce(ctx, s.programs, fresh, nil)
+		p, took, _, err := t.startTimed(ctx, s.programs, fresh, nil)
 		if err != nil {
 			return nil, fmt.Errorf("starting without data: %w", err)
 		}
 		leastNonZero(&v.Fresh, took)
-		if err := os.RemoveAll(fresh); err != nil {
+		if err := errors.Join(p.stop(), os.RemoveAll(fresh)); err != nil {
 			return nil, err
 		}
 	}
@@ -195,17 +198,19 @@ func measureServer(ctx context.Context, t *tracker, dir string, s spec) (v *serv
 		return nil, err
 	}
 	first := func(c *client) error { _, err := c.search(newest(), experiments); return err }
-	for range t.starts {
-		health, search, err := t.startOnce(ctx, s.programs, work, first)
-		if err != nil {
+	var p *process
+	for i := range t.starts {
+		var health, search time.Duration
+		if p, health, search, err = t.startTimed(ctx, s.programs, work, first); err != nil {
 			return nil, fmt.Errorf("starting: %w", err)
 		}
 		leastNonZero(&v.Health, health)
 		leastNonZero(&v.Search, search)
-	}
-	p, err := t.start(ctx, s.programs, work)
-	if err != nil {
-		return nil, err
+		if i+1 < t.starts { // the last one stays
+			if err := p.stop(); err != nil {
+				return nil, err
+			}
+		}
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
 	time.Sleep(min(time.Second, s.writing))
