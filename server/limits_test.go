@@ -339,7 +339,7 @@ func TestUnknownTraces(t *testing.T) {
 	b := newBench(t, nil)
 	for _, c := range [][2]string{
 		{"POST", "/api/3.0/mlflow/traces"}, {"POST", "/api/2.0/mlflow/traces"}, {"DELETE", "/ajax-api/2.0/mlflow/traces"}, {"GET", "/api/3.0/mlflow/traces/search"},
-		{"GET", "/api/3.0/mlflow/traces/tr-1"}, {"POST", "/api/3.0/mlflow/traces/delete-traces"}, {"GET", "/api/3.0/mlflow/scorers/list"},
+		{"GET", "/api/3.0/mlflow/traces/tr-1"}, {"POST", "/api/3.0/mlflow/traces/delete-traces"}, {"GET", "/api/3.0/mlflow/scorers/get"},
 	} {
 		require.Equal(t, 404, b.do(c[0], c[1], "").Code, c)
 	}
