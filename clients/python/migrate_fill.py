@@ -36,6 +36,7 @@ def experiments(client) -> str:
     client.set_experiment_tag("0", "note", "the first one")
     first = client.create_experiment("plain", tags={"team": "vision", "naïve": "ünïcode ☃"} if not old() else {"team": "vision"})
     client.create_experiment("empty")
+    client.create_experiment("many")
     moved = client.create_experiment("to be renamed")
     client.rename_experiment(moved, "renamed")
     gone = client.create_experiment("gone")
@@ -168,7 +169,7 @@ def logged_models(client, experiment: str, artifacts: bool) -> None:
 
 def many(client, experiment: str, runs: int, steps: int) -> None:
     rng = random.Random(7)
-    other = client.create_experiment("many")
+    other = client.get_experiment_by_name("many").experiment_id
     for i in range(runs):
         run = client.create_run(other if i % 3 else experiment, start_time=MS + 1000 * i, tags={"mlflow.runName": f"run {i}", "group": str(i % 7)})
         id = run.info.run_id
