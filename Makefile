@@ -17,7 +17,7 @@ CACHE     := .cache
 PACKAGES  := ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 \
+.PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 bigfile \
         race fuzz fuzz-search torture bench bench-check bench-trend peers peers-servers test-peers clean
 
 help: ## list the targets
@@ -58,6 +58,9 @@ test-client-mlflow3: build $(CACHE)/venv-mlflow3/stamp
 
 test-client-mlflow2: build $(CACHE)/venv-mlflow2/stamp
 	$(CACHE)/venv-mlflow2/bin/python -m pytest -q $(CLIENTS)
+
+bigfile: build $(CACHE)/venv-mlflow3/stamp ## a file of 4 GiB up, down and in parts, the server's memory below 64 MiB
+	BIGFILE_MIB=4096 $(CACHE)/venv-mlflow3/bin/python -m pytest -q -s $(CLIENTS)/test_transfer.py -k big_file
 
 # One environment per client version, made again only when its pinned list changes.
 # --no-deps: the lists are complete (requirements-mlflow3.txt says why a resolver would refuse them).

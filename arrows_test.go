@@ -46,7 +46,7 @@ var arrows = map[string][]string{
 	"server":         {".", "access", "artifact", "lineage", "query", "server/internal/graphql", "store", "webhook"},
 	"webhook":        {"internal/record"},
 	"bench":          {".", "artifact"},
-	"cmd/runstone":   {".", "access", "artifact", "bench", "bench/load", "export", "lineage", "migrate", "migrate/mlruns", "migrate/rest", "migrate/sqlite", "migrate/tensorboard", "query", "query/tree", "server", "store"},
+	"cmd/runstone":   {".", "access", "artifact", "bench", "bench/load", "export", "lineage", "migrate", "migrate/mlruns", "migrate/rest", "migrate/sqlite", "migrate/tensorboard", "query", "query/tree", "server", "store", "webhook"},
 	"bench/load":     {"."},
 	"examples/train": {"."},
 

@@ -45,6 +45,8 @@ type Options struct {
 	MLflowVersion string
 	// NoArtifacts switches the artifact proxy off.
 	NoArtifacts bool
+	// ArtifactsOnly leaves nothing but the artifact proxy and the probes.
+	ArtifactsOnly bool
 	// MaxArtifact is the size in bytes of the largest artifact that is taken;
 	// 0 is no limit.
 	MaxArtifact int64
@@ -341,6 +343,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, count *countingWr
 	switch {
 	case allow == "":
 		writePage(w, http.StatusNotFound, page404)
+	case s.opt.ArtifactsOnly && rt != nil && rt.mount != files2 && rt.perm != public && rt.path != "/metrics":
+		writeText(w, http.StatusServiceUnavailable, "Endpoint: "+strings.TrimPrefix(r.URL.Path, s.opt.StaticPrefix)+
+			" disabled due to the mlflow server running in `--artifacts-only` mode. To enable tracking server functionality, run `mlflow server` without `--artifacts-only`")
 	case r.Method == http.MethodOptions:
 		h.Set("Allow", allow)
 		w.WriteHeader(http.StatusNoContent)

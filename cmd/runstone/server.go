@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -48,6 +47,7 @@ type serverFlags struct {
 	serve, noServe bool
 	remote         bool
 	accessFlags
+	guardFlags
 }
 
 func (a *app) serverCommand() *cobra.Command {
@@ -60,13 +60,19 @@ func (a *app) serverCommand() *cobra.Command {
   MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python train.py`,
 	}
 	f := cmd.Flags()
-	f.StringVar(&fl.host, "host", "127.0.0.1", "address to listen at")
+	f.Bool("help", false, "help for server") // -h is MLflow's for --host
+	f.StringVarP(&fl.host, "host", "h", "127.0.0.1", "address to listen at")
 	f.StringVarP(&fl.port, "port", "p", "5000", "port to listen at; 0 takes a free one")
 	f.StringVar(&fl.backend, "backend-store-uri", "", "directory of the database, as a path or a file: URI; the same as --data-dir")
 	f.StringVar(&fl.artifacts, "artifacts-destination", "", "folder of artifacts, as a path or a file: URI (default: in the database)")
 	f.StringVar(&fl.root, "default-artifact-root", "", "only mlflow-artifacts:/, which is the default")
-	f.StringSliceVar(&fl.hosts, "allowed-hosts", nil, "values of the Host header to answer (default localhost and 127.0.0.1)")
-	f.StringSliceVar(&fl.origins, "cors-allowed-origins", nil, "origins whose pages may change things")
+	f.StringSliceVar(&fl.hosts, "allowed-hosts", nil, "values of the Host header to answer, without patterns; * is all (default localhost and 127.0.0.1)")
+	f.StringSliceVar(&fl.origins, "cors-allowed-origins", nil, "origins such as https://ui.example.org whose pages may read and change things; * is all")
+	f.StringVar(&fl.frame, "x-frame-options", "SAMEORIGIN", "which pages may show those of the server in a frame: SAMEORIGIN, DENY or NONE")
+	f.BoolVar(&fl.unguarded, "disable-security-middleware", false, "take every Host and Origin; for tests only")
+	f.StringVar(&fl.prometheus, "expose-prometheus", "", "answer /metrics; the value is a folder, which is not used")
+	f.StringVar(&fl.publicURL, "public-url", "", "how clients reach the server through a proxy that changes the Host header, for the URLs of uploads in parts")
+	f.BoolVar(&fl.only, "artifacts-only", false, "serve artifacts and nothing else")
 	f.StringVar(&fl.prefix, "static-prefix", "", "path before every path of the web pages")
 	f.StringVar(&fl.ui, "ui", "", "folder of a web UI to serve at /, or a Python environment with mlflow in it")
 	f.BoolVar(&fl.serve, "serve-artifacts", true, "serve artifacts")
@@ -137,10 +143,14 @@ func (a *app) serve(ctx context.Context, fl *serverFlags) error {
 				return err
 			}
 		}
-		s, err := server.New(db, &server.Options{
+		opt := &server.Options{
 			Access: users, AllowedHosts: fl.hosts, TrustedOrigins: fl.origins, StaticPrefix: fl.prefix,
 			NoArtifacts: fl.noServe || !fl.serve, UI: ui, Logger: log,
-		})
+		}
+		if err := fl.fill(a, opt); err != nil {
+			return err
+		}
+		s, err := server.New(db, opt)
 		if err != nil {
 			return asUsage(err)
 		}
@@ -206,41 +216,4 @@ func isLoopback(host string) bool {
 	}
 	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	return err == nil && addr.Unmap().IsLoopback()
-}
-
-// serverDir returns the directory to serve. --data-dir and --backend-store-uri
-// go before RUNSTONE_DATA_DIR.
-func (a *app) serverDir(fl *serverFlags) (string, error) {
-	if fl.backend == "" {
-		return a.dir(), nil
-	}
-	for _, scheme := range []string{"sqlite", "postgresql", "postgres", "mysql", "mssql"} {
-		if rest, ok := strings.CutPrefix(fl.backend, scheme); ok && strings.HasPrefix(strings.TrimLeft(rest, "+abcdefghijklmnopqrstuvwxyz0123456789"), ":") {
-			return "", refusedf("name a directory with --data-dir; reading other databases comes later",
-				"%s: is a database of another kind, which runstone cannot use or import yet", scheme)
-		}
-	}
-	dir, ok := localPath(fl.backend)
-	if !ok {
-		return "", refusedf("name a directory with --data-dir", "%q is not a path or a file: URI", fl.backend)
-	}
-	if a.dataDir != "" && filepath.Clean(a.dataDir) != filepath.Clean(dir) {
-		return "", usagef("--data-dir and --backend-store-uri name different directories")
-	}
-	return dir, nil
-}
-
-func artifactFolder(fl *serverFlags) (string, error) {
-	if fl.root != "" && strings.TrimRight(fl.root, "/") != "mlflow-artifacts:" {
-		return "", refusedf("leave it out, and choose the folder with --artifacts-destination",
-			"--default-artifact-root %q: artifacts go through the server, as mlflow-artifacts:/ says", fl.root)
-	}
-	if fl.artifacts == "" {
-		return "", nil
-	}
-	dir, ok := localPath(fl.artifacts)
-	if !ok {
-		return "", refusedf("give a path or a file: URI", "--artifacts-destination %q: only local folders work so far", fl.artifacts)
-	}
-	return dir, nil
 }

@@ -9,6 +9,7 @@ import (
 // foreign is a flag of "mlflow server" that does nothing here.
 type foreign struct {
 	name    string
+	short   string
 	isBool  bool
 	refused string // why, for a flag that must not be passed over
 }
@@ -17,16 +18,17 @@ type foreign struct {
 // server, or which data is served, is refused: passing over it would surprise.
 func foreignList() []foreign {
 	return []foreign{
-		{name: "workers"},
+		{name: "workers", short: "w"},
 		{name: "gunicorn-opts"},
 		{name: "uvicorn-opts"},
 		{name: "waitress-opts"},
 		{name: "dev", isBool: true},
-		{name: "expose-prometheus"},
-		{name: "x-frame-options"},
-		{name: "disable-security-middleware", isBool: true},
 		{name: "read-replica-backend-store-uri"},
-		{name: "artifacts-only", isBool: true, refused: "the server always serves runs too"},
+		{name: "trace-archival-config"},
+		{name: "secrets-cache-ttl"},
+		{name: "secrets-cache-max-size"},
+		{name: "disable-workspaces", isBool: true},
+		{name: "artifacts-presigned-only", isBool: true, refused: "artifacts go through the server"},
 		{name: "registry-store-uri", refused: "the registry is in the same database"},
 		{name: "enable-workspaces", isBool: true, refused: "there are no workspaces"},
 		{name: "workspace-store-uri", refused: "there are no workspaces"},
@@ -40,9 +42,9 @@ func addForeignFlags(f *pflag.FlagSet) {
 			usage = "refused: " + o.refused
 		}
 		if o.isBool {
-			f.Bool(o.name, false, usage)
+			f.BoolP(o.name, o.short, false, usage)
 		} else {
-			f.String(o.name, "", usage)
+			f.StringP(o.name, o.short, "", usage)
 		}
 	}
 }
@@ -72,7 +74,7 @@ func mlflowVariable(flag string) string {
 	switch flag {
 	case "allowed-hosts", "cors-allowed-origins", "x-frame-options", "disable-security-middleware":
 		flag = "server-" + flag
-	case "allow-remote", "no-serve-artifacts", "help", "ui", "auth", "tls-cert", "tls-key", "tls-proxy":
+	case "allow-remote", "no-serve-artifacts", "help", "public-url", "ui", "auth", "tls-cert", "tls-key", "tls-proxy":
 		return ""
 	}
 	return "MLFLOW_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))

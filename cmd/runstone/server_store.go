@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// serverDir returns the directory to serve. --data-dir and --backend-store-uri
+// go before RUNSTONE_DATA_DIR. A store of MLflow is refused with the command
+// that imports it: a server that started empty beside it would look as if all
+// were lost.
+func (a *app) serverDir(fl *serverFlags) (string, error) {
+	if fl.backend == "" {
+		a.noteMLflow()
+		return a.dir(), nil
+	}
+	scheme, _, _ := strings.Cut(fl.backend, ":")
+	scheme, driver, _ := strings.Cut(scheme, "+") // the driver of Python
+	switch strings.ToLower(scheme) {
+	case "sqlite":
+		return "", a.importFirst("is an SQLite database of MLflow", fl.backend)
+	case "postgresql", "postgres", "mysql", "mssql", "oracle":
+		// The URI holds a password: it is not repeated.
+		return "", refusedf(fmt.Sprintf(`let MLflow serve it once ("mlflow server --backend-store-uri %s://…") and import from there: runstone import mlflow http://localhost:5000 -d %s`,
+			scheme, quoteArg(a.target())), "%s: is a database that runstone does not use; its content can be imported", strings.TrimSuffix(scheme+"+"+driver, "+"))
+	case "http", "https":
+		return "", a.importFirst("is a running server", fl.backend)
+	}
+	dir, ok := localPath(fl.backend)
+	if !ok {
+		return "", refusedf("name a directory with --data-dir", "%q is not a path or a file: URI", fl.backend)
+	}
+	if isMLruns(dir) {
+		return "", a.importFirst("is a folder of MLflow's file store", dir)
+	}
+	if info, err := os.Stat(dir); err == nil && info.Mode().IsRegular() {
+		return "", a.importFirst("is a file, perhaps an SQLite database of MLflow", dir)
+	}
+	if a.dataDir != "" && filepath.Clean(a.dataDir) != filepath.Clean(dir) {
+		return "", usagef("--data-dir and --backend-store-uri name different directories")
+	}
+	return dir, nil
+}
+
+// target is where an import would go.
+func (a *app) target() string {
+	if a.dataDir != "" || a.getenv(envDataDir) != "" {
+		return a.dir()
+	}
+	return "data"
+}
+
+// importFirst refuses a store of MLflow and says how to go on with what is in it.
+func (a *app) importFirst(what, source string) error {
+	dir := quoteArg(a.target())
+	return refusedf(fmt.Sprintf("import it and serve that: runstone import mlflow %s -d %s && runstone server -d %s", quoteArg(source), dir, dir),
+		"%s %s, which runstone imports and does not serve", source, what)
+}
+
+// isMLruns reports whether a folder is a file store of MLflow.
+func isMLruns(dir string) bool {
+	if _, err := os.Stat(filepath.Join(dir, "RUNSTONE")); err == nil {
+		return false
+	}
+	found, err := filepath.Glob(filepath.Join(globText(dir), "*", "meta.yaml"))
+	return err == nil && len(found) > 0
+}
+
+// globText quotes a path for a pattern.
+func globText(path string) string {
+	return strings.NewReplacer(`*`, `[*]`, `?`, `[?]`, `[`, `[[]`).Replace(path)
+}
+
+// noteMLflow tells of the store that "mlflow server" would have served here.
+func (a *app) noteMLflow() {
+	if _, err := os.Stat(filepath.Join(a.dir(), "RUNSTONE")); err == nil {
+		return
+	}
+	source := ""
+	if info, err := os.Stat("mlflow.db"); err == nil && info.Mode().IsRegular() {
+		source = "mlflow.db"
+	} else if isMLruns("mlruns") {
+		source = "mlruns"
+	}
+	if source != "" {
+		a.note("there is a store of MLflow here, which is not served: to import it, stop this server and run: runstone import mlflow %s -d %s", source, quoteArg(a.dir()))
+	}
+}
+
+func artifactFolder(fl *serverFlags) (string, error) {
+	if fl.root != "" && strings.TrimRight(fl.root, "/") != "mlflow-artifacts:" {
+		return "", refusedf("leave it out, and choose the folder with --artifacts-destination",
+			"--default-artifact-root %q: artifacts go through the server, as mlflow-artifacts:/ says", fl.root)
+	}
+	if fl.artifacts == "" {
+		return "", nil
+	}
+	dir, ok := localPath(fl.artifacts)
+	if !ok {
+		return "", refusedf("give a path or a file: URI", "--artifacts-destination %q: only local folders work so far", fl.artifacts)
+	}
+	return dir, nil
+}
