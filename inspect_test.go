@@ -69,7 +69,8 @@ func TestOpName(t *testing.T) {
 	require.Equal(t, "cut short", OpName(nil))
 }
 
-// everyTable makes a database that has rows in every table but inbox positions.
+// everyTable makes a database that has rows in every table but inbox positions
+// and imports under way.
 func everyTable(t *testing.T, dir string) (db *DB, run string) {
 	t.Helper()
 	db = openDB(t, dir, small())
@@ -120,7 +121,7 @@ func TestSpace(t *testing.T) {
 	for _, table := range sp.Tables {
 		require.NotEmpty(t, table.Name, "%c", table.Byte)
 		live += table.Bytes()
-		if table.Byte != 'w' {
+		if table.Byte != 'w' && table.Byte != 'I' {
 			require.Positive(t, table.Rows, table.Name)
 			require.Positive(t, table.Keys, table.Name)
 			require.Positive(t, table.Values, table.Name)
