@@ -8,6 +8,9 @@ import (
 
 var errWouldBlock error = windows.ERROR_LOCK_VIOLATION
 
+// giveAway has nothing to do: files belong to whom their folder says.
+func giveAway(...string) error { return nil }
+
 // lockFile takes an exclusive lock on f without waiting.
 func lockFile(f *os.File) error {
 	return windows.LockFileEx(windows.Handle(f.Fd()),

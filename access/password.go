@@ -18,7 +18,8 @@ const (
 	hashSize    = 32
 	saltSize    = 16
 
-	// maxHashing bounds the memory for trying passwords.
+	// maxHashing bounds the memory for trying passwords; half of the processors
+	// are left to other work.
 	maxHashing = 2
 	// maxWaiting bounds those who wait for that.
 	maxWaiting = 64

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,7 +64,7 @@ type tokenOwner struct {
 // Open opens the users of the database in dir, which may have none. It makes no
 // file. A damaged one gives an error that wraps record.ErrCorrupt.
 func Open(dir string) (*Store, error) {
-	s := &Store{path: filepath.Join(dir, FileName), now: time.Now, start: time.Now(), gate: make(chan struct{}, maxHashing)}
+	s := &Store{path: filepath.Join(dir, FileName), now: time.Now, start: time.Now(), gate: make(chan struct{}, max(1, min(maxHashing, runtime.GOMAXPROCS(0)/2)))}
 	s.fails.byKey = map[failKey]*failure{}
 	_, _ = rand.Read(s.key[:])
 	if _, err := s.load(); err != nil {
@@ -162,6 +163,9 @@ func (s *Store) write(fn func(*fileRow) error) error {
 	}
 	if err := record.WriteFile(s.path, fileVersion, body); err != nil {
 		return fmt.Errorf("write the users: %w", err)
+	}
+	if err := giveAway(s.path, s.path+".lock"); err != nil {
+		return err
 	}
 	_, err = s.load()
 	return err
