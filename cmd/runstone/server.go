@@ -46,6 +46,7 @@ type serverFlags struct {
 	hosts, origins []string
 	prefix, ui     string
 	serve, noServe bool
+	uiScripts      bool
 	remote         bool
 	accessFlags
 }
@@ -69,6 +70,7 @@ func (a *app) serverCommand() *cobra.Command {
 	f.StringSliceVar(&fl.origins, "cors-allowed-origins", nil, "origins whose pages may change things")
 	f.StringVar(&fl.prefix, "static-prefix", "", "path before every path of the web pages")
 	f.StringVar(&fl.ui, "ui", "", "folder of a web UI to serve at /, or a Python environment with mlflow in it")
+	f.BoolVar(&fl.uiScripts, "ui-scripts", false, "let HTML files of runs run scripts where the web UI previews them")
 	f.BoolVar(&fl.serve, "serve-artifacts", true, "serve artifacts")
 	f.BoolVar(&fl.noServe, "no-serve-artifacts", false, "do not serve artifacts")
 	f.BoolVar(&fl.remote, "allow-remote", false, "listen at an address that other machines reach, without authentication")
@@ -139,7 +141,7 @@ func (a *app) serve(ctx context.Context, fl *serverFlags) error {
 		}
 		s, err := server.New(db, &server.Options{
 			Access: users, AllowedHosts: fl.hosts, TrustedOrigins: fl.origins, StaticPrefix: fl.prefix,
-			NoArtifacts: fl.noServe || !fl.serve, UI: ui, Logger: log,
+			NoArtifacts: fl.noServe || !fl.serve, UI: ui, UIScripts: fl.uiScripts, Logger: log,
 		})
 		if err != nil {
 			return asUsage(err)
