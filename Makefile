@@ -17,7 +17,7 @@ CACHE     := .cache
 PACKAGES  := ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 bigfile \
+.PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 test-ui-mlflow bigfile \
         race fuzz fuzz-search torture bench bench-check bench-trend peers peers-servers test-peers clean
 
 help: ## list the targets
@@ -45,7 +45,7 @@ check: lint ## lint, the table of allowed imports, the short Go tests
 	$(GO) test -run 'Arrows' .
 	$(GO) test -short $(PACKAGES)
 
-test: lint build test-go test-clients ## lint and all tests
+test: lint build test-go test-clients test-ui-mlflow ## lint and all tests
 
 test-go: ## all Go tests, with the short torture
 	@if [ -z "$$RUNSTONE_CORPUS" ]; then echo "RUNSTONE_CORPUS names no folder of real curves: tests that replay them are skipped, generated curves of the same kinds run"; fi
@@ -61,6 +61,15 @@ test-client-mlflow2: build $(CACHE)/venv-mlflow2/stamp
 
 bigfile: build $(CACHE)/venv-mlflow3/stamp ## a file of 4 GiB up, down and in parts, the server's memory below 64 MiB
 	BIGFILE_MIB=4096 $(CACHE)/venv-mlflow3/bin/python -m pytest -q -s $(CLIENTS)/test_transfer.py -k big_file
+
+test-ui-mlflow: build $(CACHE)/venv-mlflow3/stamp $(CACHE)/venv-ui/stamp ## MLflow's own web UI on bin/runstone, in headless Chromium (needs chromium)
+	$(CACHE)/venv-ui/bin/python -m pytest -q clients/ui
+
+$(CACHE)/venv-ui/stamp: clients/ui/requirements.txt
+	rm -rf $(CACHE)/venv-ui
+	$(PYTHON) -m venv $(CACHE)/venv-ui
+	$(CACHE)/venv-ui/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
 
 # One environment per client version, made again only when its pinned list changes.
 # --no-deps: the lists are complete (requirements-mlflow3.txt says why a resolver would refuse them).

@@ -41,6 +41,10 @@ type Options struct {
 	// UI is the folder of a web UI, whose index.html is answered at the front and
 	// whose files under /static-files/; nil is none. The caller closes it.
 	UI *os.Root
+	// UIScripts lets HTML files of runs run their scripts where the UI previews
+	// them, also scripts from elsewhere. A frame without an origin must hold them,
+	// as MLflow's does: the browser no longer stops scripts in the UI's own pages.
+	UIScripts bool
 	// MLflowVersion is what GET /version answers; "" is 3.18.0.
 	MLflowVersion string
 	// NoArtifacts switches the artifact proxy off.

@@ -16,13 +16,15 @@ import (
 // from data: and blob:, shows the HTML and PDF files of runs in frames of blob:,
 // and compiles WebAssembly and code for its charts. It talks to nobody but this
 // server.
-const uiPolicy = "default-src 'none'; script-src 'self' 'unsafe-eval'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; " +
+const uiPolicy = "default-src 'none'; " + uiScripts + "; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; " +
 	"img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; frame-src 'self' blob: data:; manifest-src 'self'; " +
 	"connect-src 'self' data: blob:; form-action 'self'; base-uri 'none'; object-src 'none'"
 
 const (
-	uiIndex   = "index.html"
-	cacheHash = "public, max-age=2419200" // of files with a digest in their names: 28 days
+	uiScripts    = "script-src 'self' 'unsafe-eval'"
+	uiAllScripts = uiScripts + " 'unsafe-inline' https:" // with Options.UIScripts
+	uiIndex      = "index.html"
+	cacheHash    = "public, max-age=2419200" // of files with a digest in their names: 28 days
 )
 
 // uiType returns the content type of a UI's file by the end of its name: the
@@ -90,6 +92,13 @@ func (s *Server) staticFile(w http.ResponseWriter, r *http.Request, name string)
 	s.sendUI(w, r, name)
 }
 
+func (s *Server) uiPolicy() string {
+	if s.opt.UIScripts {
+		return strings.Replace(uiPolicy, uiScripts, uiAllScripts, 1)
+	}
+	return uiPolicy
+}
+
 // sendUI answers with a file of the UI. What is not a file in its folder, also
 // behind a symbolic link, is not found.
 func (s *Server) sendUI(w http.ResponseWriter, r *http.Request, name string) {
@@ -114,7 +123,7 @@ func (s *Server) sendUI(w http.ResponseWriter, r *http.Request, name string) {
 	defer f.Close()
 	h := w.Header()
 	h.Set("Content-Type", uiType(name))
-	h.Set("Content-Security-Policy", uiPolicy+s.ancestors)
+	h.Set("Content-Security-Policy", s.uiPolicy()+s.ancestors)
 	h.Set("Cache-Control", "no-cache")
 	if strings.HasPrefix(name, "static/") {
 		h.Set("Cache-Control", cacheHash)

@@ -74,6 +74,14 @@ func TestUI(t *testing.T) {
 	}
 }
 
+func TestUIScripts(t *testing.T) {
+	b := newBench(t, &Options{UI: newUI(t), UIScripts: true})
+	policy := b.do("GET", "/", "").Header().Get("Content-Security-Policy")
+	require.Contains(t, policy, "script-src 'self' 'unsafe-eval' 'unsafe-inline' https:;")
+	require.Contains(t, policy, "connect-src 'self' data: blob:;")
+	require.NotContains(t, uiPolicy, "script-src 'self' 'unsafe-eval' 'unsafe-inline'")
+}
+
 func TestNoUI(t *testing.T) {
 	b := newBench(t, nil)
 	require.Contains(t, b.do("GET", "/", "").Body.String(), "--ui")

@@ -45,6 +45,7 @@ type serverFlags struct {
 	hosts, origins []string
 	prefix, ui     string
 	serve, noServe bool
+	uiScripts      bool
 	remote         bool
 	accessFlags
 	guardFlags
@@ -75,6 +76,7 @@ func (a *app) serverCommand() *cobra.Command {
 	f.BoolVar(&fl.only, "artifacts-only", false, "serve artifacts and nothing else")
 	f.StringVar(&fl.prefix, "static-prefix", "", "path before every path of the web pages")
 	f.StringVar(&fl.ui, "ui", "", "folder of a web UI to serve at /, or a Python environment with mlflow in it")
+	f.BoolVar(&fl.uiScripts, "ui-scripts", false, "let HTML files of runs run scripts where the web UI previews them")
 	f.BoolVar(&fl.serve, "serve-artifacts", true, "serve artifacts")
 	f.BoolVar(&fl.noServe, "no-serve-artifacts", false, "do not serve artifacts")
 	f.BoolVar(&fl.remote, "allow-remote", false, "listen at an address that other machines reach, without authentication")
@@ -145,7 +147,7 @@ func (a *app) serve(ctx context.Context, fl *serverFlags) error {
 		}
 		opt := &server.Options{
 			Access: users, AllowedHosts: fl.hosts, TrustedOrigins: fl.origins, StaticPrefix: fl.prefix,
-			NoArtifacts: fl.noServe || !fl.serve, UI: ui, Logger: log,
+			NoArtifacts: fl.noServe || !fl.serve, UI: ui, UIScripts: fl.uiScripts, Logger: log,
 		}
 		if err := fl.fill(a, opt); err != nil {
 			return err
