@@ -17,7 +17,7 @@ CACHE     := .cache
 PACKAGES  := ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 bigfile \
+.PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 test-client-tensorboard bigfile \
         race fuzz fuzz-search torture bench bench-check bench-trend peers peers-servers test-peers clean
 
 help: ## list the targets
@@ -51,7 +51,7 @@ test-go: ## all Go tests, with the short torture
 	@if [ -z "$$RUNSTONE_CORPUS" ]; then echo "RUNSTONE_CORPUS names no folder of real curves: tests that replay them are skipped, generated curves of the same kinds run"; fi
 	$(GO) test -timeout 20m $(PACKAGES)
 
-test-clients: test-client-mlflow3 test-client-mlflow2 ## the real MLflow clients against bin/runstone
+test-clients: test-client-mlflow3 test-client-mlflow2 test-client-tensorboard ## the real MLflow clients against bin/runstone
 
 test-client-mlflow3: build $(CACHE)/venv-mlflow3/stamp
 	$(CACHE)/venv-mlflow3/bin/python -m pytest -q $(CLIENTS)
@@ -61,6 +61,9 @@ test-client-mlflow2: build $(CACHE)/venv-mlflow2/stamp
 
 bigfile: build $(CACHE)/venv-mlflow3/stamp ## a file of 4 GiB up, down and in parts, the server's memory below 64 MiB
 	BIGFILE_MIB=4096 $(CACHE)/venv-mlflow3/bin/python -m pytest -q -s $(CLIENTS)/test_transfer.py -k big_file
+
+test-client-tensorboard: build $(CACHE)/venv-tensorboard/stamp
+	$(CACHE)/venv-tensorboard/bin/python -m pytest -q clients/tensorboard
 
 # One environment per client version, made again only when its pinned list changes.
 # --no-deps: the lists are complete (requirements-mlflow3.txt says why a resolver would refuse them).
