@@ -48,7 +48,7 @@ def differences(before: dict, after: dict, settle=lambda name, answer: answer) -
     before = {k: settle(k, v) for k, v in before.items()}
     after = {k: settle(k, v) for k, v in after.items()}
     differ = [n for n in before | after if before.get(n) != after.get(n)]
-    return "\n".join(f"{n}:\n  {before.get(n)}\n  {after.get(n)}"[:2500] for n in differ[:10])
+    return "\n".join(f"{n}:\n  {before.get(n)}\n  {after.get(n)}"[:900] for n in differ[:6])
 
 
 def kill_on_the_way(command: list, waits) -> int:
@@ -116,8 +116,9 @@ def test_folder_answers_the_same(folder, from_folder):
     root = re.escape(str(home))
 
     def settle(name, answer):
-        text = re.sub(rf'(file://)?{root}/(\.trash/)?', "mlflow-artifacts:/", repr(answer))
-        return text
+        # Its store of files names the run of a point, and a database does not.
+        text = re.sub(r", 'run_id': '[0-9a-f]{32}'(?=\}[,\]])", "", repr(answer)) if name.startswith(("run ", "history ")) else repr(answer)
+        return re.sub(rf"(file://)?{root}/(\.trash/)?", "mlflow-artifacts:/", text)
 
     # A search's order among equals and its filters are those of a database, see docs/MIGRATE.md.
     skip = ("runs by", "runs with", "experiments ", "runs of", "models page", "versions page", "logged models")
@@ -207,7 +208,7 @@ def without_ids(server, answers: dict) -> list:
             out = {k: clean(x, k) for k, x in v.items() if k not in made}
             if "experiment_id" in out:
                 out["experiment_id"] = places.get(out["experiment_id"], out["experiment_id"])
-            return out
+            return {k: x for k, x in out.items() if x != []}
         if isinstance(v, (list, tuple)):
             return [clean(x) for x in v if not (isinstance(x, dict) and str(x.get("key", "")).startswith("runstone."))]
         if isinstance(v, str):
@@ -243,8 +244,8 @@ def test_export_to_a_server(from_server, tmp_path):
         ours = {re.sub(r"\b[0-9a-f]{32}\b", "#", k): v for k, v in ours.items()}
         theirs = {re.sub(r"\b[0-9a-f]{32}\b", "#", k): v for k, v in theirs.items()}
         assert ours.keys() == theirs.keys()
-        differ = [f"{k}\n  {ours[k]}\n  {theirs[k]}"[:2500] for k in ours if ours[k] != theirs[k]]
-        assert not differ, "\n".join(differ[:8])
+        differ = [f"{k}\n  {ours[k]}\n  {theirs[k]}"[:900] for k in ours if ours[k] != theirs[k]]
+        assert not differ, "\n".join(differ[:4])
         again = send(from_server[0], target)
         assert all(t["added"] == t["updated"] == 0 for t in again["records"].values()), again
         assert again["points_sent"] == again["artifact_bytes_sent"] == 0
