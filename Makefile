@@ -17,7 +17,7 @@ CACHE     := .cache
 PACKAGES  := ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 test-ui-mlflow bigfile \
+.PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 test-client-tensorboard test-ui-mlflow bigfile \
         race fuzz fuzz-search torture bench bench-check bench-trend peers peers-servers test-peers clean
 
 help: ## list the targets
@@ -51,7 +51,7 @@ test-go: ## all Go tests, with the short torture
 	@if [ -z "$$RUNSTONE_CORPUS" ]; then echo "RUNSTONE_CORPUS names no folder of real curves: tests that replay them are skipped, generated curves of the same kinds run"; fi
 	$(GO) test -timeout 20m $(PACKAGES)
 
-test-clients: test-client-mlflow3 test-client-mlflow2 ## the real MLflow clients against bin/runstone
+test-clients: test-client-mlflow3 test-client-mlflow2 test-client-tensorboard ## the real MLflow clients against bin/runstone
 
 test-client-mlflow3: build $(CACHE)/venv-mlflow3/stamp
 	$(CACHE)/venv-mlflow3/bin/python -m pytest -q $(CLIENTS)
@@ -70,6 +70,9 @@ $(CACHE)/venv-ui/stamp: clients/ui/requirements.txt
 	$(PYTHON) -m venv $(CACHE)/venv-ui
 	$(CACHE)/venv-ui/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
+
+test-client-tensorboard: build $(CACHE)/venv-tensorboard/stamp
+	$(CACHE)/venv-tensorboard/bin/python -m pytest -q clients/tensorboard
 
 # One environment per client version, made again only when its pinned list changes.
 # --no-deps: the lists are complete (requirements-mlflow3.txt says why a resolver would refuse them).

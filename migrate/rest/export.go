@@ -151,7 +151,7 @@ func (x *exporter) all(ctx context.Context) error {
 	for i := range all {
 		x.there[all[i].Name] = &all[i]
 	}
-	if err := x.askLogged(ctx); err != nil {
+	if x.logged, err = x.c.hasLogged(ctx); err != nil {
 		return err
 	}
 	var deleted []*experiment
@@ -192,16 +192,6 @@ func (x *exporter) all(ctx context.Context) error {
 		return nil
 	}
 	return x.registry(ctx)
-}
-
-// askLogged finds out whether the server is of MLflow 3.
-func (x *exporter) askLogged(ctx context.Context) error {
-	err := x.c.post(ctx, api+"/logged-models/search", map[string]any{"experiment_ids": []string{runstone.DefaultExperiment}, "max_results": 1}, nil)
-	x.logged = err == nil
-	if statusOf(err) != 0 {
-		return nil
-	}
-	return err
 }
 
 // experiment finds or makes an experiment, nil when it is left out.

@@ -197,7 +197,7 @@ func inFolder(dir, entry string) (string, bool) {
 	}
 	full := path.Join(dir, name)
 	_, err := artifact.ParsePath(full)
-	return full, err == nil && name != "" && full != dir
+	return full, err == nil && name != "" && name != "." && full != dir
 }
 
 // body is a file on its way. It must have as many bytes as were announced.

@@ -34,6 +34,7 @@ type Source struct {
 	within  string                                 // the experiment of about
 	metrics map[string][]string                    // keys of metrics, by run, of the runs yielded last
 	left    map[migrate.Note]int64
+	logged  bool // the server has logged models, which a search for runs does not name
 }
 
 // place is what artifacts belong to: a run or a logged model.
@@ -183,8 +184,12 @@ func (s *Source) Runs(ctx context.Context, experiment string) iter.Seq2[*runston
 			yield(nil, err)
 			return
 		}
+		var failed error
 		seen := map[string]bool{} // a page may begin with runs of the one before, when runs were deleted for good meanwhile
 		err := s.c.runs(ctx, experiment, func(page []run) bool {
+			if failed = s.details(ctx, page); failed != nil {
+				return false
+			}
 			clear(s.uris)
 			clear(s.metrics)
 			for i := range page {
@@ -208,10 +213,53 @@ func (s *Source) Runs(ctx context.Context, experiment string) iter.Seq2[*runston
 			}
 			return true
 		})
-		if err != nil {
+		if err = cmp.Or(err, failed); err != nil {
 			yield(nil, err)
 		}
 	}
+}
+
+// details asks for the runs of a page one by one, which also tells the logged
+// models that they used.
+func (s *Source) details(ctx context.Context, page []run) error {
+	if !s.logged {
+		return nil
+	}
+	next := make(chan int)
+	errs := make(chan error, concurrency)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	for range concurrency {
+		go func() {
+			var err error
+			for i := range next {
+				var out struct {
+					Run run `json:"run"`
+				}
+				e := s.c.get(ctx, api+"/runs/get", url.Values{"run_id": {page[i].id()}}, &out)
+				switch {
+				case statusOf(e) == http.StatusNotFound: // deleted for good meanwhile
+				case e != nil && err == nil:
+					err = e
+					stop()
+				case e == nil && out.Run.id() == page[i].id():
+					page[i].Inputs, page[i].Outputs = out.Run.Inputs, out.Run.Outputs
+				}
+			}
+			errs <- err
+		}()
+	}
+	for i := range page {
+		next <- i
+	}
+	close(next)
+	var first error
+	for range concurrency {
+		if err := <-errs; err != nil && (first == nil || errors.Is(first, context.Canceled)) {
+			first = err
+		}
+	}
+	return first
 }
 
 // loggedModels calls fn for pages of the logged models of an experiment. A
@@ -238,9 +286,22 @@ func (c *Client) loggedModels(ctx context.Context, experiment string, fn func([]
 	return err
 }
 
+// hasLogged reports whether a server is of MLflow 3.
+func (c *Client) hasLogged(ctx context.Context) (bool, error) {
+	err := c.post(ctx, api+"/logged-models/search", map[string]any{"experiment_ids": []string{runstone.DefaultExperiment}, "max_results": 1}, nil)
+	if statusOf(err) != 0 {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // findAbout finds the points of runs that are about logged models.
 func (s *Source) findAbout(ctx context.Context, experiment string) error {
 	s.about, s.within = map[string]map[aboutPoint][]modelPoint{}, experiment
+	var err error
+	if s.logged, err = s.c.hasLogged(ctx); err != nil {
+		return err
+	}
 	return s.c.loggedModels(ctx, experiment, func(page []loggedModel) bool {
 		for i := range page {
 			for _, m := range page[i].Data.Metrics {
