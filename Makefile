@@ -17,7 +17,8 @@ CACHE     := .cache
 PACKAGES  := ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 test-client-tensorboard test-ui-mlflow bigfile \
+.PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 \
+        test-client-mlflow29 test-client-skinny test-client-deep test-client-tensorboard test-ui-mlflow compare-mlflow bigfile \
         race fuzz fuzz-search torture bench bench-check bench-trend peers peers-servers test-peers clean
 
 help: ## list the targets
@@ -51,7 +52,7 @@ test-go: ## all Go tests, with the short torture
 	@if [ -z "$$RUNSTONE_CORPUS" ]; then echo "RUNSTONE_CORPUS names no folder of real curves: tests that replay them are skipped, generated curves of the same kinds run"; fi
 	$(GO) test -timeout 20m $(PACKAGES)
 
-test-clients: test-client-mlflow3 test-client-mlflow2 test-client-tensorboard ## the real MLflow clients against bin/runstone
+test-clients: test-client-mlflow3 test-client-mlflow2 test-client-mlflow29 test-client-skinny test-client-tensorboard ## the real MLflow clients against bin/runstone
 
 test-client-mlflow3: build $(CACHE)/venv-mlflow3/stamp
 	$(CACHE)/venv-mlflow3/bin/python -m pytest -q $(CLIENTS)
@@ -73,6 +74,19 @@ $(CACHE)/venv-ui/stamp: clients/ui/requirements.txt
 
 test-client-tensorboard: build $(CACHE)/venv-tensorboard/stamp
 	$(CACHE)/venv-tensorboard/bin/python -m pytest -q clients/tensorboard
+
+# The oldest version that is tested, and the package without numpy, pandas and scikit-learn: less to show.
+test-client-mlflow29: build $(CACHE)/venv-mlflow29/stamp
+	cd $(CLIENTS) && $(CURDIR)/$(CACHE)/venv-mlflow29/bin/python -m pytest -q test_lab.py test_tour.py test_registry.py test_cli.py
+
+test-client-skinny: build $(CACHE)/venv-skinny/stamp
+	cd $(CLIENTS) && $(CURDIR)/$(CACHE)/venv-skinny/bin/python -m pytest -q test_tour.py test_registry.py test_cli.py -k 'not figure'
+
+test-client-deep: build $(CACHE)/venv-deep/stamp ## autologging of PyTorch Lightning and Keras (downloads gigabytes)
+	cd $(CLIENTS) && $(CURDIR)/$(CACHE)/venv-deep/bin/python -m pytest -q test_deep.py
+
+compare-mlflow: build $(CACHE)/venv-mlflow3/stamp ## the same requests to MLflow's own server and to bin/runstone
+	$(CACHE)/venv-mlflow3/bin/python -m pytest -q $(CLIENTS)/test_compare.py
 
 # One environment per client version, made again only when its pinned list changes.
 # --no-deps: the lists are complete (requirements-mlflow3.txt says why a resolver would refuse them).

@@ -372,3 +372,21 @@ def test_many_points(client, experiment):
             client.log_batch(run.info.run_id, metrics=points[at : at + 1000])
     history = client.get_metric_history(run.info.run_id, "curve")
     assert [(p.step, p.value) for p in history] == [(p.step, p.value) for p in points]
+
+
+def test_the_client_alone(client, experiment, tmp_path):
+    """What the other tests leave of MlflowClient."""
+    run = client.create_run(experiment).info.run_id
+    child = client.create_run(experiment, tags={"mlflow.parentRunId": run}).info.run_id
+    assert client.get_parent_run(child).info.run_id == run
+    client.log_stream(run, io.BytesIO(b"bytes"), "s.bin")
+    client.log_image(run, np.zeros((2, 2, 3), dtype=np.uint8), "black.png")
+    assert {f.path for f in client.list_artifacts(run)} == {"s.bin", "black.png"}
+    made = client.create_logged_model(experiment, name="net", source_run_id=run)
+    client.log_model_params(made.model_id, {"p": "1"})
+    client.log_outputs(run, [LoggedModelOutput(made.model_id, step=2)])
+    assert client.get_logged_model(made.model_id).params == {"p": "1"}
+    assert [(o.model_id, o.step) for o in client.get_run(run).outputs.model_outputs] == [(made.model_id, 2)]
+    client.create_registered_model("staged")
+    client.create_model_version("staged", f"models:/{made.model_id}", model_id=made.model_id)
+    assert client.get_model_version_stages("staged", "1") == ["None", "Staging", "Production", "Archived"]

@@ -33,7 +33,6 @@ MODEL_FILES = {
     "python_env.yaml",
     "requirements.txt",
     "input_example.json",
-    "serving_input_example.json",
 }
 
 

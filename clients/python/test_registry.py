@@ -181,7 +181,9 @@ def test_registered_by_uri(client, model_run):
     registered = mlflow.register_model(f"runs:/{model_run[1]}/model", "by uri")
     client.transition_model_version_stage("by uri", registered.version, "Production")
     client.set_registered_model_alias("by uri", "best", registered.version)
-    for uri in ("models:/by uri/Production", "models:/by uri@best", f"models:/by uri/{registered.version}", "models:/by uri/latest"):
+    # MLflow 2.9 takes an alias for a model, not for a path in one.
+    alias = "models:/by uri@best" if MLFLOW3 else f"models:/by uri/{registered.version}"
+    for uri in ("models:/by uri/Production", alias, f"models:/by uri/{registered.version}", "models:/by uri/latest"):
         assert mlflow.artifacts.load_text(f"{uri}/MLmodel") == "flavors: {}\n", uri
     with pytest.raises(MlflowException):
         mlflow.artifacts.load_text("models:/by uri@worst/MLmodel")
