@@ -181,6 +181,11 @@ func measureServer(ctx context.Context, t *tracker, dir string, s spec) (v *serv
 	if err != nil {
 		return nil, fmt.Errorf("filling: %w", err)
 	}
+	if t.postgres { // it is another user's process
+		if err := os.Chmod(dir, 0o711); err != nil {
+			return nil, err
+		}
+	}
 	v = &served{Started: t.starts}
 	for i := range t.starts {
 		fresh := filepath.Join(dir, "fresh", strconv.Itoa(i))
