@@ -238,3 +238,25 @@ func TestArguments(t *testing.T) {
 	// A GET may have a body instead of a query.
 	b.ok("GET", api+"/experiments/get", `{"experiment_id": "0"}`)
 }
+
+// The answer to runs/create is made without reading the run, and is what a read
+// finds.
+func TestCreateAnswersWithTheRun(t *testing.T) {
+	s := newBench(t, nil)
+	for name, body := range map[string]string{
+		"nothing":      `{"experiment_id": "0"}`,
+		"name":         `{"experiment_id": "0", "run_name": "n", "user_id": "me", "start_time": 7}`,
+		"tags":         `{"experiment_id": "0", "tags": [{"key": "a", "value": "1"}, {"key": "b"}, {"key": "a", "value": "2"}]}`,
+		"named by tag": `{"experiment_id": "0", "tags": [{"key": "mlflow.runName", "value": "tagged"}]}`,
+		"no name":      `{"experiment_id": "0", "run_name": "", "tags": [{"key": "mlflow.runName", "value": ""}]}`,
+		"long":         `{"experiment_id": "0", "tags": [{"key": "x", "value": "y"}, {"key": "a", "value": "` + strings.Repeat("é", 8000) + `"}, {"key": "z", "value": "z"}]}`,
+	} {
+		w := s.do("POST", api+"/runs/create", body)
+		require.Equal(t, 200, w.Code, name)
+		var made, read struct{ Run wireRun }
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &made))
+		require.NoError(t, json.Unmarshal(s.do("GET", api+"/runs/get?run_id="+made.Run.Info.ID, "").Body.Bytes(), &read))
+		read.Run.Outputs = nil
+		require.Equal(t, read, made, name)
+	}
+}

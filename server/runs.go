@@ -38,10 +38,17 @@ func (s *Server) createRun(ctx context.Context, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.db.Run(ctx, info.ID)
-	if err != nil {
-		return nil, err
+	r := &runstone.RunData{RunInfo: info, Tags: make(map[string]string, len(n.Tags)+1)}
+	for _, t := range n.Tags {
+		if len(t.Value) > runstone.MaxTagValue { // it may have been cut
+			if r, err = s.db.Run(ctx, info.ID); err != nil {
+				return nil, err
+			}
+			break
+		}
+		r.Tags[t.Key] = t.Value
 	}
+	r.Tags[runstone.TagRunName] = info.Name
 	run := newWireRun(r)
 	run.Outputs = nil
 	return runAnswer{run}, nil

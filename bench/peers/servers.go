@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -76,8 +77,8 @@ func (p *programs) trackers() (list []tracker) {
 	}
 	if p.mlflow != "" && p.postgres != "" {
 		list = append(list, tracker{
-			name: "mlflow-postgres", about: "mlflow server with PostgreSQL, synchronous_commit on, 4 workers, no log of requests: " + survivesPower,
-			args: []string{p.mlflow, "server", "--port", "{port}", "--workers", "4", "--uvicorn-opts", "--no-access-log", "--backend-store-uri", "postgresql+psycopg2://peers@127.0.0.1:{db}/peers", "--artifacts-destination", "{dir}/artifacts"},
+			name: "mlflow-postgres", about: "mlflow server with PostgreSQL, synchronous_commit on, a worker for each processor, no log of requests: " + survivesPower,
+			args: []string{p.mlflow, "server", "--port", "{port}", "--workers", strconv.Itoa(runtime.NumCPU()), "--uvicorn-opts", "--no-access-log", "--backend-store-uri", "postgresql+psycopg2://peers@127.0.0.1:{db}/peers", "--artifacts-destination", "{dir}/artifacts"},
 			env:  append(quietMLflow(), "PYTHONPATH="+p.python), starts: 1, postgres: true, fill: p.fillPostgres,
 		})
 	}
@@ -180,6 +181,11 @@ func measureServer(ctx context.Context, t *tracker, dir string, s spec) (v *serv
 	kept, experiments, err := t.filled(ctx, dir, s.programs, w)
 	if err != nil {
 		return nil, fmt.Errorf("filling: %w", err)
+	}
+	if t.postgres { // it is another user's process
+		if err := os.Chmod(dir, 0o711); err != nil {
+			return nil, err
+		}
 	}
 	v = &served{Started: t.starts}
 	for i := range t.starts {

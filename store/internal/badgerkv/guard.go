@@ -4,11 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/runstonedb/runstone/internal/record"
 )
@@ -261,21 +265,44 @@ func (f *files) checkTables(m *manifest, opt *Options) error {
 	if limit == 0 {
 		limit = DefaultVerifyLimit
 	}
-	var buf []byte
-	for id := range m.tables {
-		if _, ok := slices.BinarySearch(f.tables, id); !ok {
-			return f.bad(tableName(id), "missing")
-		}
-		var err error
-		if buf, err = checkTable(f.dir, tableName(id), total <= limit, buf); err != nil {
-			return err
-		}
+	if err := f.checkNamed(slices.Sorted(maps.Keys(m.tables)), total <= limit); err != nil {
+		return err
 	}
 	if opt.AllowTornLog {
 		return nil // their rows may be in no log, and then were never synced
 	}
 	for _, id := range unnamed {
 		if err := f.checkUnnamed(id, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkNamed checks tables, as many at a time as there are processors: opening
+// waits for it. The error is that of the first table in their order.
+func (f *files) checkNamed(tables []uint64, blocks bool) error {
+	for _, id := range tables {
+		if _, ok := slices.BinarySearch(f.tables, id); !ok {
+			return f.bad(tableName(id), "missing")
+		}
+	}
+	errs := make([]error, len(tables))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(tables)) {
+		wg.Go(func() {
+			var buf []byte
+			for i := int(next.Add(1)) - 1; i < len(tables); i = int(next.Add(1)) - 1 {
+				if buf, errs[i] = checkTable(f.dir, tableName(tables[i]), blocks, buf); errs[i] != nil {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
 			return err
 		}
 	}
