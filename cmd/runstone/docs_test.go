@@ -128,3 +128,32 @@ func TestCommandTree(t *testing.T) {
 	}
 	walk((&app{}).command())
 }
+
+// mlflowFlags are all flags of "mlflow server" 3.18.
+const mlflowFlags = `backend-store-uri read-replica-backend-store-uri registry-store-uri default-artifact-root serve-artifacts no-serve-artifacts
+artifacts-only artifacts-presigned-only artifacts-destination host port workers static-prefix allowed-hosts cors-allowed-origins
+disable-security-middleware x-frame-options gunicorn-opts waitress-opts uvicorn-opts dev expose-prometheus app-name trace-archival-config
+secrets-cache-ttl secrets-cache-max-size workspace-store-uri enable-workspaces disable-workspaces`
+
+// TestMLflowFlags: the server takes each of them, and docs/MLFLOW.md says what
+// it does with it.
+func TestMLflowFlags(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "MLFLOW.md"))
+	require.NoError(t, err)
+	flags := (&app{}).serverCommand().Flags()
+	ignored := map[string]bool{}
+	for _, o := range foreignList() {
+		ignored[o.name] = o.refused == ""
+	}
+	for _, name := range strings.Fields(mlflowFlags) {
+		require.NotNil(t, flags.Lookup(name), name)
+		_, row, ok := strings.Cut(string(text), "\n| `--"+name+"` | ")
+		require.True(t, ok, "docs/MLFLOW.md has no row for --%s", name)
+		if is, foreign := ignored[name]; foreign {
+			require.Equal(t, is, strings.HasPrefix(row, "ignored"), name)
+			require.Equal(t, !is, strings.HasPrefix(row, "refused"), name)
+		}
+		delete(ignored, name)
+	}
+	require.Empty(t, ignored, "flags that MLflow does not have")
+}
