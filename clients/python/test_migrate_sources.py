@@ -115,7 +115,15 @@ def test_folder_answers_the_same(folder, from_folder):
     after = answers(from_folder[0])
     root = re.escape(str(home))
 
+    # What the store of files answers otherwise than MLflow's databases and Runstone do, see docs/MIGRATE.md:
+    # points about datasets read back with step 0, and infinities as they are.
+    known = ("auc", "inf")
+
     def settle(name, answer):
+        body = answer[1] if answer else {}
+        data = body.get("run", {}).get("data", body)
+        if "metrics" in data:
+            data["metrics"] = [m for m in data["metrics"] if m["key"] not in known]
         # Its store of files names the run of a point, and a database does not.
         text = re.sub(r", 'run_id': '[0-9a-f]{32}'(?=\}[,\]])", "", repr(answer)) if name.startswith(("run ", "history ")) else repr(answer)
         return re.sub(rf"(file://)?{root}/(\.trash/)?", "mlflow-artifacts:/", text)

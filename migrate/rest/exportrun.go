@@ -99,7 +99,7 @@ func (x *exporter) run(ctx context.Context, d *runstone.RunData, r *run, to *exp
 // fingerprint is a digest of what an export brings of a run.
 func fingerprint(d *runstone.RunData, files []ourFile) string {
 	h := sha256.New()
-	put := func(parts ...any) { fmt.Fprintf(h, "%q\n", parts) }
+	put := func(parts ...any) { _, _ = fmt.Fprintf(h, "%q\n", parts) }
 	put(d.Name, d.Status.String(), d.Start, d.End)
 	for _, k := range slices.Sorted(maps.Keys(d.Params)) {
 		put("param", k, d.Params[k])

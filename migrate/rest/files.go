@@ -47,7 +47,7 @@ func (s *Source) Reach(ctx context.Context, location string) error {
 	case http.StatusNotFound: // nothing there yet, or not for us
 		return nil
 	}
-	return fmt.Errorf("the server does not give them: %v: %w", err, migrate.ErrUnreachable)
+	return fmt.Errorf("the server does not give them: %w: %w", err, migrate.ErrUnreachable)
 }
 
 // lister lists a folder of artifacts and opens a file of them, both by their
@@ -119,7 +119,7 @@ func (s *Source) Files(ctx context.Context, uri string) iter.Seq2[migrate.File, 
 		if err == nil {
 			err = l.walk(ctx, func(f fileInfo) bool {
 				return yield(migrate.File{Path: f.Path, Size: int64(f.Size), Open: func(ctx context.Context) (io.ReadCloser, error) {
-					res, err := l.open(ctx, f.Path)
+					res, err := l.open(ctx, f.Path) //nolint:bodyclose // who reads closes
 					if err != nil {
 						return nil, err
 					}
@@ -128,7 +128,7 @@ func (s *Source) Files(ctx context.Context, uri string) iter.Seq2[migrate.File, 
 			}, func(string) { s.leave(migrate.Artifacts, "files whose names cannot be kept were left out") })
 		}
 		if status := statusOf(err); status != 0 { // such as a bucket that the server cannot read
-			err = fmt.Errorf("the server does not give them: %v: %w", err, migrate.ErrUnreachable)
+			err = fmt.Errorf("the server does not give them: %w: %w", err, migrate.ErrUnreachable)
 		}
 		if err != nil && !errors.Is(err, errStop) {
 			yield(migrate.File{}, err)
