@@ -18,7 +18,7 @@ PACKAGES  := ./...
 
 .DEFAULT_GOAL := help
 .PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 \
-        test-client-mlflow29 test-client-skinny test-client-deep test-client-tensorboard test-ui-mlflow compare-mlflow bigfile \
+        test-client-mlflow29 test-client-skinny test-client-deep test-client-java test-client-tensorboard test-ui-mlflow compare-mlflow bigfile \
         race fuzz fuzz-search torture bench bench-check bench-trend peers peers-servers test-peers clean
 
 help: ## list the targets
@@ -84,6 +84,9 @@ test-client-skinny: build $(CACHE)/venv-skinny/stamp
 
 test-client-deep: build $(CACHE)/venv-deep/stamp ## autologging of PyTorch Lightning and Keras (downloads gigabytes)
 	cd $(CLIENTS) && $(CURDIR)/$(CACHE)/venv-deep/bin/python -m pytest -q test_deep.py
+
+test-client-java: build $(CACHE)/venv-mlflow3/stamp ## MLflow's Java client against bin/runstone (needs a JDK and Maven)
+	clients/java/run $(CURDIR)/bin/runstone $(CURDIR)/$(CACHE)/venv-mlflow3/bin
 
 compare-mlflow: build $(CACHE)/venv-mlflow3/stamp ## the same requests to MLflow's own server and to bin/runstone
 	$(CACHE)/venv-mlflow3/bin/python -m pytest -q $(CLIENTS)/test_compare.py

@@ -40,7 +40,7 @@ TAG = {"key": "k", "value": "v"}
 
 GOOD = [
     get("health", "//health"),
-    get("version", "//version"),
+    get("version of the server", "//version"),
     get("default experiment", "/experiments/get", {"experiment_id": "0"}),
     post("experiment", "/experiments/create", {"name": "one", "tags": [TAG]}, EXP="experiment_id"),
     post("second experiment", "/experiments/create", {"name": "two"}, EXP2="experiment_id"),

@@ -127,7 +127,8 @@ def test_model_files(client, lab, tmp_path):
     assert names & {"model.pkl", "model.skops"}
     model = Model.load(root)
     assert model.run_id == lab["run_id"]
-    assert len(json.loads((pathlib.Path(root) / "input_example.json").read_text())) == 3
+    example = json.loads((pathlib.Path(root) / "input_example.json").read_text())
+    assert len(example["inputs"] if "inputs" in example else example) == 3
 
 
 def test_dataset_inputs(client, lab):
