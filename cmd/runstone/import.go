@@ -174,7 +174,7 @@ func (a *app) importFrom(ctx context.Context, src migrate.Source, fl *importFlag
 			if err != nil {
 				return err
 			}
-			defer os.RemoveAll(tmp)
+			defer func() { _ = os.RemoveAll(tmp) }()
 			if err := with(ctx, tmp, nil, func(context.Context, *runstone.DB) error { return nil }); err != nil {
 				return err
 			}
