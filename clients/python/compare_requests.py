@@ -283,6 +283,7 @@ DIFFERENT = {
     "experiments, no max_results": "max_results has a default, as in other searches",
     "multipart create": "multipart uploads are there",
     "order by what there is not": "more names of attributes are known",
+    "version of the server": "plain text, not HTML",
     "server-info": "only what is there is announced",
     "workspaces": "404: clients repeat a request after MLflow's 503 for minutes",
 }
