@@ -68,26 +68,29 @@ func rate(v float64) string {
 
 // serversRatios prints how many times better Runstone is than each peer.
 func serversRatios(r *report, lines []line) {
-	own := outcomeOf(lines, "runstone")
-	if own == nil {
-		return
-	}
-	a := own.Served
-	for _, l := range lines {
-		if l.outcome == nil || l.name == "runstone" {
+	for _, own := range []string{"runstone", "runstone-appended"} {
+		o := outcomeOf(lines, own)
+		if o == nil {
 			continue
 		}
-		b := l.outcome.Served
-		r.printf("\n%s : times better than %s: fresh start %s, start %s, first search %s, idle memory %s, memory under load %s\n", "runstone", l.name,
-			times(b.Fresh, a.Fresh), times(b.Health, a.Health), times(b.Search, a.Search), ratio(float64(b.Idle), float64(a.Idle)), ratio(float64(b.Memory), float64(a.Memory)))
-		r.printf("  %-22s %8s %10s %10s %10s\n", "", "clients", "per s", "p50", "p99")
-		for i, x := range a.Loads {
-			y := b.Loads[i]
-			if x.Failed != "" || y.Failed != "" {
-				continue
+		for _, l := range lines {
+			if l.outcome != nil && !strings.HasPrefix(l.name, "runstone") {
+				serverRatios(r, own, o.Served, l.name, l.outcome.Served)
 			}
-			r.printf("  %-22s %8d %10s %10s %10s\n", x.Name, x.Clients, ratio(x.Rate(), y.Rate()), times(y.P50, x.P50), times(y.P99, x.P99))
 		}
+	}
+}
+
+func serverRatios(r *report, own string, a *served, peer string, b *served) {
+	r.printf("\n%s : times better than %s: fresh start %s, start %s, first search %s, idle memory %s, memory under load %s\n", own, peer,
+		times(b.Fresh, a.Fresh), times(b.Health, a.Health), times(b.Search, a.Search), ratio(float64(b.Idle), float64(a.Idle)), ratio(float64(b.Memory), float64(a.Memory)))
+	r.printf("  %-22s %8s %10s %10s %10s\n", "", "clients", "per s", "p50", "p99")
+	for i, x := range a.Loads {
+		y := b.Loads[i]
+		if x.Failed != "" || y.Failed != "" {
+			continue
+		}
+		r.printf("  %-22s %8d %10s %10s %10s\n", x.Name, x.Clients, ratio(x.Rate(), y.Rate()), times(y.P50, x.P50), times(y.P99, x.P99))
 	}
 }
 

@@ -56,9 +56,13 @@ func (p *programs) trackers() (list []tracker) {
 		return nil
 	}
 	if p.runstone != "" {
+		args := []string{p.runstone, "server", "--quiet", "--port", "{port}", "--data-dir", "{dir}/data"}
 		list = append(list, tracker{
-			name: "runstone", about: "runstone server, its only setting: journal synced before the answer, by group commit: " + survivesPower,
-			args: []string{p.runstone, "server", "--quiet", "--port", "{port}", "--data-dir", "{dir}/data"}, starts: 10, fill: fillByREST,
+			name: "runstone", about: "runstone server as it comes: journal synced before the answer, by group commit: " + survivesPower,
+			args: args, starts: 10, fill: fillByREST,
+		}, tracker{
+			name: "runstone-appended", about: "the same with --durability appended; creating and ending a run is synced in both: " + survivesProcess,
+			args: append(args, "--durability", "appended"), starts: 10, fill: fillByREST,
 		})
 	}
 	if p.fml != "" {

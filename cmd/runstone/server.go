@@ -46,6 +46,7 @@ type serverFlags struct {
 	prefix, ui     string
 	serve, noServe bool
 	uiScripts      bool
+	durability     string
 	remote         bool
 	accessFlags
 	guardFlags
@@ -74,6 +75,7 @@ func (a *app) serverCommand() *cobra.Command {
 	f.StringVar(&fl.prometheus, "expose-prometheus", "", "answer /metrics; the value is a folder, which is not used")
 	f.StringVar(&fl.publicURL, "public-url", "", "how clients reach the server through a proxy that changes the Host header, for the URLs of uploads in parts")
 	f.BoolVar(&fl.only, "artifacts-only", false, "serve artifacts and nothing else")
+	f.StringVar(&fl.durability, "durability", "synced", "what metrics, params and tags survive once they are answered: synced, power loss; appended, the process")
 	f.StringVar(&fl.prefix, "static-prefix", "", "path before every path of the web pages")
 	f.StringVar(&fl.ui, "ui", "", "folder of a web UI to serve at /, or a Python environment with mlflow in it")
 	f.BoolVar(&fl.uiScripts, "ui-scripts", false, "let HTML files of runs run scripts where the web UI previews them")
@@ -113,7 +115,15 @@ func (a *app) serve(ctx context.Context, fl *serverFlags) error {
 		level = slog.LevelError
 	}
 	log := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
-	opt := &runstone.Options{Exclusive: true, Durability: runstone.Synced, Logger: log}
+	opt := &runstone.Options{Exclusive: true, Logger: log}
+	switch fl.durability {
+	case "synced":
+		opt.Durability = runstone.Synced
+	case "appended":
+		opt.Durability = runstone.Appended
+	default:
+		return usagef("--durability is synced or appended, not %q", fl.durability)
+	}
 	if opt.Artifacts, err = artifactFolder(fl); err != nil {
 		return err
 	}

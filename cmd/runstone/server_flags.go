@@ -74,7 +74,7 @@ func mlflowVariable(flag string) string {
 	switch flag {
 	case "allowed-hosts", "cors-allowed-origins", "x-frame-options", "disable-security-middleware":
 		flag = "server-" + flag
-	case "allow-remote", "no-serve-artifacts", "help", "public-url", "ui", "ui-scripts", "auth", "tls-cert", "tls-key", "tls-proxy":
+	case "allow-remote", "no-serve-artifacts", "help", "public-url", "durability", "ui", "ui-scripts", "auth", "tls-cert", "tls-key", "tls-proxy":
 		return ""
 	}
 	return "MLFLOW_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
