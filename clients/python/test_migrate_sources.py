@@ -1,6 +1,5 @@
-"""MLflow's folders of files and running servers come in as they answered, and go out again."""
+"""Folders of files of MLflow 2 and 3 come in as their server answered."""
 
-import json
 import os
 import pathlib
 import re
@@ -12,51 +11,13 @@ import time
 import mlflow
 import pytest
 import requests
-from conftest import ENVIRONMENT, HERE, Server, free_port
+from conftest import ENVIRONMENT, HERE, free_port
 from migrate_answers import LOOSE, Reader
-from migrate_fill import fill
+from migrate_commands import BINARY, answers, bring, differences, kill_on_the_way, runstone
 
 RUNS = int(os.environ.get("RUNSTONE_MIGRATE_RUNS", "30"))
-BINARY = os.path.abspath(os.environ.get("RUNSTONE_BIN", str(HERE.parents[1] / "bin" / "runstone")))
 FILES = {**ENVIRONMENT, "MLFLOW_ALLOW_FILE_STORE": "true"}
 VERSION = int(mlflow.__version__.split(".")[0])
-
-
-def runstone(*args, check: bool = True):
-    done = subprocess.run([BINARY, *map(str, args)], capture_output=True, text=True)
-    assert not check or done.returncode == 0, done.stderr
-    return done
-
-
-def bring(source, data, *flags) -> dict:
-    return json.loads(runstone("import", "mlflow", source, "-d", data, "--json", *flags).stdout)
-
-
-def send(data, server, *flags) -> dict:
-    return json.loads(runstone("export", "mlflow", server.url, "-d", data, "--json", *flags).stdout)
-
-
-def answers(data) -> dict:
-    server = Server(data, real=False)
-    try:
-        return Reader(server.url).all()
-    finally:
-        server.kill()
-
-
-def differences(before: dict, after: dict) -> str:
-    differ = [n for n in before | after if before.get(n) != after.get(n)]
-    return "\n".join(f"{n}:\n  {before.get(n)}\n  {after.get(n)}"[:3000] for n in differ[:6])
-
-
-def kill_on_the_way(command: list, waits) -> int:
-    killed = 0
-    for wait in waits:
-        process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(wait)
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
-    return killed
 
 
 class FileServer:
@@ -211,109 +172,3 @@ def test_killed_import_of_a_folder_goes_on(folder, from_folder, tmp_path):
         assert report["records"][kind]["digest"] == first["digest"], kind
     assert report["points"] == from_folder[1]["points"]
     assert runstone("verify", "-d", data, "--artifacts", check=False).returncode == 0
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory):
-    """A running MLflow server with things in it."""
-    server = Server(tmp_path_factory.mktemp("real") / "data", real=True)
-    fill(server.url, RUNS // 3)
-    yield server
-    server.kill()
-
-
-@pytest.fixture(scope="module")
-def from_server(real, tmp_path_factory):
-    data = tmp_path_factory.mktemp("from_server") / "data"
-    return data, bring(real.url, data)
-
-
-def test_server_answers_the_same(real, from_server):
-    shown = differences(Reader(real.url).all(), answers(from_server[0]))
-    assert not shown, shown
-
-
-def test_second_import_of_a_server_changes_nothing(real, from_server):
-    again = bring(real.url, from_server[0])
-    for kind, first in from_server[1]["records"].items():
-        assert again["records"][kind] == {**first, "added": 0, "same": first["added"]}
-    assert again["points_added"] == 0
-
-
-def test_killed_import_of_a_server_goes_on(real, from_server, tmp_path):
-    data = tmp_path / "data"
-    assert kill_on_the_way([BINARY, "import", "mlflow", real.url, "-d", data], (0.1, 0.2, 0.4))
-    report = bring(real.url, data)
-    for kind, first in from_server[1]["records"].items():
-        assert report["records"][kind]["digest"] == first["digest"], kind
-
-
-def without_ids(server, answers: dict) -> list:
-    """Answers with names in the place of ids, and without what an export adds and MLflow makes up."""
-    client = requests.Session()
-
-    def ask(path, **body):
-        return client.post(f"{server.url}/ajax-api/2.0/mlflow/{path}", json=body).json()
-
-    names = {}
-    experiments = ask("experiments/search", view_type="ALL", max_results=1000)["experiments"]
-    for e in experiments:
-        found = ask("runs/search", experiment_ids=[e["experiment_id"]], run_view_type="ALL", max_results=1000).get("runs", [])
-        for r in found:
-            tags = {t["key"]: t["value"] for t in r["data"].get("tags", [])}
-            names[r["info"]["run_id"]] = "run:" + tags.get("runstone.runId", r["info"]["run_id"])
-        models = ask("logged-models/search", experiment_ids=[e["experiment_id"]], max_results=50).get("models", []) if VERSION >= 3 else []
-        for m in models:
-            tags = {t["key"]: t["value"] for t in m["info"].get("tags", [])}
-            names[m["info"]["model_id"]] = "model:" + tags.get("runstone.modelId", m["info"]["model_id"])
-    made = ("creation_time", "last_update_time", "creation_timestamp", "last_updated_timestamp", "creation_timestamp_ms", "last_updated_timestamp_ms")
-    places = {e["experiment_id"]: e["name"] for e in experiments}
-
-    def clean(v, key=""):
-        if isinstance(v, dict):
-            out = {k: clean(x, k) for k, x in v.items() if k not in made}
-            if "experiment_id" in out:
-                out["experiment_id"] = places.get(out["experiment_id"], out["experiment_id"])
-            return {k: x for k, x in out.items() if x != []}
-        if isinstance(v, (list, tuple)):
-            return [clean(x) for x in v if not (isinstance(x, dict) and str(x.get("key", "")).startswith("runstone."))]
-        if isinstance(v, str):
-            for id, name in names.items():
-                v = v.replace(id, name)
-            return re.sub(r"mlflow-artifacts:/(\d+)/", lambda m: f"mlflow-artifacts:/{places.get(m[1], m[1])}/", v)
-        return v
-
-    out = []
-    for name, answer in answers.items():
-        if name.startswith(("run ", "history ", "files ", "model ", "version ", "logged model ", "alias ")):
-            for id, to in names.items():
-                name = name.replace(id, to)
-            cleaned = clean(answer) if not name.startswith("files ") or "bytes" not in name else answer
-            out.append((name, repr(cleaned)))
-    return sorted(out)
-
-
-def test_export_to_a_server(from_server, tmp_path):
-    target = Server(tmp_path / "target", real=True)
-    try:
-        killed = kill_on_the_way([BINARY, "export", "mlflow", target.url, "-d", from_server[0]], (0.5, 1, 2))
-        report = send(from_server[0], target)
-        assert killed
-        assert all(t["skipped"] == 0 for t in report["records"].values()), report
-        before = Server(from_server[0], real=False)
-        try:
-            ours = dict(without_ids(before, Reader(before.url).all()))
-        finally:
-            before.kill()
-        theirs = dict(without_ids(target, Reader(target.url).all()))
-        # Names of the one that ours do not have an id for are the ids themselves.
-        ours = {re.sub(r"\b[0-9a-f]{32}\b", "#", k): v for k, v in ours.items()}
-        theirs = {re.sub(r"\b[0-9a-f]{32}\b", "#", k): v for k, v in theirs.items()}
-        assert ours.keys() == theirs.keys()
-        differ = [f"{k}\n  {ours[k]}\n  {theirs[k]}"[:900] for k in ours if ours[k] != theirs[k]]
-        assert not differ, "\n".join(differ[:4])
-        again = send(from_server[0], target)
-        assert all(t["added"] == t["updated"] == 0 for t in again["records"].values()), again
-        assert again["points_sent"] == again["artifact_bytes_sent"] == 0
-    finally:
-        target.kill()
