@@ -143,8 +143,8 @@ func (in *runImporter) flush(last bool) error {
 	in.points.addTo(&in.out.Sum)
 	in.out.Points += int64(in.points.n)
 	if in.skip > 0 {
-		if err := in.passOver(last); err != nil {
-			return err
+		if err := in.passOver(last); err != nil || !last {
+			return err // the row stays as it is: it counts points that are there
 		}
 	} else if in.mode != comparing {
 		in.out.New += int64(in.points.n)

@@ -25,13 +25,14 @@ import (
 const childEnv = "RUNSTONE_TEST_CHILD"
 
 var children = map[string]func(args []string) error{
-	"writer":  childWriter,
-	"acker":   childAcker,
-	"lister":  childLister,
-	"checker": childChecker,
-	"filler":  childFiller,
-	"opener":  childOpener,
-	"purger":  childPurger,
+	"writer":   childWriter,
+	"acker":    childAcker,
+	"lister":   childLister,
+	"checker":  childChecker,
+	"filler":   childFiller,
+	"importer": childImporter,
+	"opener":   childOpener,
+	"purger":   childPurger,
 }
 
 func TestMain(m *testing.M) {

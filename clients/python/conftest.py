@@ -32,7 +32,7 @@ PACKAGES = [d for d in importlib.metadata.distributions() if d.name in ("mlflow"
 collect_ignore = [] if importlib.util.find_spec("torch") else ["test_deep.py"]
 if int(PACKAGES[0].version.split(".")[0]) < 3:
     collect_ignore += [
-        "test_search_differential.py", "test_migrate.py", "test_compare.py", "test_calls.py",
+        "test_search_differential.py", "test_migrate.py", "test_migrate_server.py", "test_compare.py", "test_calls.py",
         "test_fluent.py", "test_autolog.py", "test_generative.py",
     ]  # fmt: skip
 
