@@ -210,15 +210,13 @@ func (s *Server) onSource(ctx context.Context, u *access.User, a *args, level ac
 		return unless(s.onModelURI(ctx, u, source, level))
 	}
 	l, err := artifact.ParseLocation(source)
-	switch {
-	case err != nil:
-		return nil // refused by the handler
-	case l.Kind == artifact.KindRun:
+	if err == nil && l.Kind == artifact.KindRun {
 		return unless(s.onRun(ctx, u, l.ID, level))
-	case l.Kind == artifact.KindProxied:
-		return s.onPath(ctx, u, l.Path, level)
 	}
-	return nil
+	if p, ok := s.placeOf(source); ok {
+		return s.onPlace(ctx, u, p, level)
+	}
+	return nil // of nobody here, or refused by the handler
 }
 
 // onModelURI wants a level on the model or logged model that models:/… names.
