@@ -75,6 +75,15 @@ func (s *Server) meets(ctx context.Context, u *access.User, n need, a *args) err
 		return each(a.strs("experiment_ids"), func(id string) error { return onExperiment(u, id, n.level) })
 	case runOf, runUUID, runsOf, runIDsOf, sourceRun:
 		return each(runIDs(n.of, a), func(id string) error { return s.onRun(ctx, u, id, n.level) })
+	case runOrLogged:
+		run, id := a.str("run_id"), a.str("model_id")
+		if (run == "") == (id == "") {
+			return nil // a bad request
+		}
+		if run != "" {
+			return s.onRun(ctx, u, a.known(run), n.level)
+		}
+		return s.onLogged(ctx, u, id, n.level)
 	case logged:
 		return s.onLogged(ctx, u, a.need("model_id"), n.level)
 	case model:
