@@ -67,6 +67,12 @@ func (p *artifactPlaces) chooseRoot(fl *serverFlags) error {
 	if name == "" {
 		return nil
 	}
+	if _, rest, ok := strings.Cut(name, "://"); ok { // not repeated
+		host, _, _ := strings.Cut(rest, "/")
+		if user, _, ok := strings.Cut(host, "@"); ok && strings.Contains(user, ":") {
+			return refusedf("let clients have it in their environment", "--default-artifact-root has a password in it, and every client would see it")
+		}
+	}
 	var err error
 	if path, ok := localPath(name); ok {
 		if p.local, err = filepath.Abs(path); err != nil {
@@ -80,14 +86,11 @@ func (p *artifactPlaces) chooseRoot(fl *serverFlags) error {
 		p.root = name
 	}
 	l, err := artifact.ParseLocation(p.root)
-	user, _, found := strings.Cut(l.Host, "@")
 	switch {
 	case err != nil:
 		return refusedf("give a path, or a URI without a query", "--default-artifact-root: %v", err)
 	case l.Kind == artifact.KindRun || l.Kind == artifact.KindModel || l.Kind == artifact.KindLoggedModel:
 		return refusedf("give a folder or a bucket", "--default-artifact-root %s is no place for artifacts", name)
-	case found && strings.Contains(user, ":"): // not repeated
-		return refusedf("let clients have it in their environment", "--default-artifact-root has a password in it, and every client would see it")
 	}
 	return nil
 }
@@ -147,7 +150,7 @@ func (a *app) tellPlaces(ctx context.Context, db *runstone.DB, fl *serverFlags) 
 	case root.Kind == artifact.KindProxied:
 		return nil
 	case fl.root == "":
-		a.note("clients write the artifacts of new experiments to %s, as without --serve-artifacts they do with MLflow; choose another place with --default-artifact-root", root)
+		a.note("clients write the artifacts of new experiments to %s, as with --no-serve-artifacts they do on MLflow; choose another place with --default-artifact-root", root)
 	default:
 		a.note("clients write the artifacts of new experiments to %s by themselves", root)
 	}
