@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"log/slog"
@@ -32,6 +33,14 @@ type Options struct {
 	Durability Durability
 	// Artifacts is the folder of artifacts; "" is "artifacts" in the database.
 	Artifacts string
+	// ArtifactRoot is where new experiments that name no location keep their
+	// artifacts, as <ArtifactRoot>/<id>: a path, a file: URI or another location
+	// that [artifact.ParseLocation] knows and that is no run or model; "" is
+	// mlflow-artifacts:/, the folder that Artifacts names. Whoever logs writes
+	// there by itself: this database knows of other places nothing but the name.
+	// It may be up to 1024 bytes long, and is not used while the database is
+	// shared.
+	ArtifactRoot string
 	// User is who runs belong to; "" is the user of the process.
 	User string
 	// Logger hears of what the database does by itself; nil is silence.
@@ -51,8 +60,9 @@ type Options struct {
 type DB struct {
 	dir       string
 	opt       Options
-	store     *store.Store // nil when shared
-	inbox     *store.Inbox // nil unless shared
+	root      artifact.Location // where new experiments keep their artifacts
+	store     *store.Store      // nil when shared
+	inbox     *store.Inbox      // nil unless shared
 	artifacts *artifact.Root
 	runs      *index.Table
 	keeper    *keeper      // nil when read-only or shared
@@ -78,8 +88,12 @@ func Open(dir string, opt *Options) (*DB, error) {
 	if db.dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
+	if db.root, err = parseArtifactRoot(db.opt.ArtifactRoot); err != nil {
+		return nil, err
+	}
 	db.store, err = store.Open(db.dir, db.storeOptions(db.opt.ReadOnly))
 	if errors.Is(err, ErrLocked) && !db.opt.Exclusive {
+		db.root = artifact.Location{} // who holds the database would not know it
 		db.inbox, err = store.OpenInbox(db.dir)
 	}
 	if err != nil {
@@ -119,6 +133,28 @@ func (db *DB) openArtifacts() error {
 	db.artifacts, err = artifact.OpenRoot(dir)
 	return err
 }
+
+// maxArtifactRoot leaves room for what locations have below it, in bytes.
+const maxArtifactRoot = 1024
+
+func parseArtifactRoot(uri string) (artifact.Location, error) {
+	l, err := artifact.ParseLocation(cmp.Or(uri, servedRoot))
+	switch {
+	case err != nil:
+	case l.Kind == artifact.KindRun || l.Kind == artifact.KindModel || l.Kind == artifact.KindLoggedModel:
+		err = errors.New("the artifacts of a run or model are not a place for others")
+	case len(uri) > maxArtifactRoot:
+		err = fmt.Errorf("longer than %d bytes", maxArtifactRoot)
+	}
+	if err != nil {
+		return l, invalid("Invalid artifact root: '%s'. %v", cut(uri, maxArtifactRoot), err)
+	}
+	return l, nil
+}
+
+// ArtifactRoot returns where new experiments that name no location keep their
+// artifacts; the zero value is mlflow-artifacts:/, too.
+func (db *DB) ArtifactRoot() artifact.Location { return db.root }
 
 // Close makes everything durable and lets go of the directory. Runs that were
 // not ended stay RUNNING.

@@ -1,6 +1,7 @@
 package runstone
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -19,6 +20,9 @@ import (
 // database has.
 const DefaultExperiment = "0"
 
+// servedRoot is the location of the folder of artifacts.
+const servedRoot = "mlflow-artifacts:/"
+
 // Experiment is a named group of runs, as it was when it was read.
 type Experiment struct {
 	ID       string // decimal digits
@@ -33,7 +37,8 @@ type Experiment struct {
 // ExperimentOptions are for [DB.CreateExperiment]; nil is none of them.
 type ExperimentOptions struct {
 	Tags map[string]string
-	// Location is the URI of the artifact folder; "" is mlflow-artifacts:/<id>.
+	// Location is the URI of the artifact folder, mlflow-artifacts:/<path> or one
+	// below Options.ArtifactRoot; "" is <ArtifactRoot>/<id>.
 	Location string
 }
 
@@ -56,7 +61,7 @@ func experimentID(name string, salt int) string {
 // there is one of this name, deleted ones included; a shared database finds
 // that out later and then keeps the one that is there.
 func (db *DB) CreateExperiment(ctx context.Context, name string, opt *ExperimentOptions) (string, error) {
-	o := &createExperiment{Name: name, At: db.now(), Strict: true}
+	o := &createExperiment{Name: name, At: db.now(), Strict: true, root: db.root}
 	if opt != nil {
 		o.Location, o.Tags = opt.Location, sortedKVs(opt.Tags)
 	}
@@ -116,7 +121,8 @@ type createExperiment struct {
 	At       int64
 	Strict   bool
 
-	id string
+	id   string
+	root artifact.Location // not in an inbox, where it is what servedRoot says
 }
 
 func (o *createExperiment) kind() opKind { return kindCreateExperiment }
@@ -133,15 +139,21 @@ func (o *createExperiment) check() error {
 	if o.Location == "" {
 		return nil
 	}
-	return checkLocation(o.Location)
+	return checkLocation(o.Location, o.root)
 }
 
 // checkLocation refuses a place for artifacts that this database could not
-// serve: it never follows a URI that somebody wrote.
-func checkLocation(uri string) error {
+// serve, but below root, which its user has chosen: it never follows a URI that
+// somebody wrote.
+func checkLocation(uri string, root artifact.Location) error {
 	l, err := artifact.ParseLocation(uri)
 	if err == nil && l.Kind != artifact.KindProxied {
-		err = errors.New("only mlflow-artifacts:/ locations are served")
+		if _, ok := l.Below(root); !ok {
+			err = errors.New("only mlflow-artifacts:/ locations are served")
+			if root.Kind != 0 && root.Kind != artifact.KindProxied {
+				err = fmt.Errorf("only locations below mlflow-artifacts:/ and %s are taken", root)
+			}
+		}
 	}
 	if err != nil {
 		return invalid("Invalid artifact location: '%s'. %v", uri, err)
@@ -172,7 +184,7 @@ func (o *createExperiment) apply(tx *store.Tx) error {
 	}
 	row := experimentRow{Name: o.Name, Location: o.Location, Created: o.At, Updated: o.At}
 	if row.Location == "" {
-		row.Location = "mlflow-artifacts:/" + o.id
+		row.Location = strings.TrimSuffix(cmp.Or(o.root.String(), servedRoot), "/") + "/" + o.id
 	}
 	if err := tx.Save(experimentNameKey(o.Name), 1, ordinalRow{ord, o.Name}); err != nil {
 		return err
@@ -223,7 +235,7 @@ func (db *DB) ensureDefault() error {
 		return err
 	}
 	return db.store.Update(context.Background(), Synced, func(tx *store.Tx) error {
-		return (&createExperiment{Name: "Default", At: db.now()}).apply(tx)
+		return (&createExperiment{Name: "Default", At: db.now(), root: db.root}).apply(tx)
 	})
 }
 

@@ -164,7 +164,7 @@ func unused(tx *store.Tx, ord uint32, e *Experiment) (bool, error) {
 		return false, err
 	}
 	return e.Name == "Default" && !e.Deleted && len(e.Tags) == 0 && e.Created.Equal(e.Updated) &&
-		e.Location == "mlflow-artifacts:/"+DefaultExperiment, nil
+		strings.HasSuffix(e.Location, "/"+DefaultExperiment), nil
 }
 
 // mergeDefault adds what the experiment "Default" does not have.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 
 	"github.com/runstonedb/runstone/index"
 	"github.com/runstonedb/runstone/lineage"
@@ -31,7 +32,7 @@ func (db *DB) CreateLoggedModel(ctx context.Context, m lineage.LoggedModel) (*li
 			return invalid("The experiment %s must be in the 'active' state. Current state is deleted.", m.ExperimentID)
 		}
 		if m.ArtifactURI == "" {
-			m.ArtifactURI = exp.Location + "/models/" + m.ModelID + "/artifacts"
+			m.ArtifactURI = strings.TrimSuffix(exp.Location, "/") + "/models/" + m.ModelID + "/artifacts"
 		}
 		made, err = lineage.CreateLoggedModel(tx, db.now(), m)
 		return err

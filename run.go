@@ -3,8 +3,10 @@ package runstone
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/runstonedb/runstone/artifact"
 	"github.com/runstonedb/runstone/index"
 	"github.com/runstonedb/runstone/lineage"
 	"github.com/runstonedb/runstone/store"
@@ -123,7 +125,7 @@ const (
 func (db *DB) CreateRun(ctx context.Context, n NewRun) (RunInfo, error) {
 	o := &createRun{
 		ID: n.ID, ExperimentID: n.ExperimentID, Experiment: n.Experiment, Name: n.Name, User: n.User,
-		Status: uint8(n.Status), Start: n.Start, Tags: n.Tags, At: db.now(),
+		Status: uint8(n.Status), Start: n.Start, Tags: n.Tags, At: db.now(), root: db.root,
 	}
 	if o.ID == "" {
 		o.ID = newID()
@@ -159,6 +161,7 @@ type createRun struct {
 	At           int64
 
 	info RunInfo
+	root artifact.Location // as createExperiment has it
 }
 
 func (o *createRun) kind() opKind { return kindCreateRun }
@@ -205,7 +208,7 @@ func (o *createRun) apply(tx *store.Tx) error {
 		return err
 	}
 	if o.Experiment != "" {
-		e := &createExperiment{Name: o.Experiment, At: o.At}
+		e := &createExperiment{Name: o.Experiment, At: o.At, root: o.root}
 		if err := e.apply(tx); err != nil {
 			return err
 		}
@@ -248,7 +251,7 @@ func (db *DB) foresee(ctx context.Context, o *createRun) error {
 			if err == nil && !ok { // the holder makes it
 				if id, err = freeExperimentID(tx, o.Experiment); err == nil {
 					o.info.ExperimentID = id
-					o.fill("mlflow-artifacts:/" + id)
+					o.fill(servedRoot + id)
 				}
 				return err
 			}
@@ -278,7 +281,9 @@ func (o *createRun) fill(location string) {
 	o.info.ArtifactURI = runArtifactURI(location, o.ID)
 }
 
-func runArtifactURI(location, run string) string { return location + "/" + run + "/artifacts" }
+func runArtifactURI(location, run string) string {
+	return strings.TrimSuffix(location, "/") + "/" + run + "/artifacts"
+}
 
 // validRunID takes MLflow's form of run ids.
 func validRunID(id string) bool {

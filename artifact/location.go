@@ -68,6 +68,32 @@ func (l Location) In(dir string) (p Path, ok bool) {
 	return Path{strings.TrimPrefix(local.s[len(d.s):], "/")}, true
 }
 
+// Below returns the path of l below root, a location of the same kind. ok is
+// false for what is not inside, by name alone, and for kinds that are no places:
+// runs and models.
+func (l Location) Below(root Location) (p Path, ok bool) {
+	if l.Kind != root.Kind {
+		return Path{}, false
+	}
+	switch l.Kind {
+	case KindLocal:
+		return l.In(root.Local)
+	case KindProxied:
+		if !root.Path.Contains(l.Path) {
+			return Path{}, false
+		}
+		return Path{strings.TrimPrefix(l.Path.s[len(root.Path.s):], "/")}, true
+	case KindForeign, KindRemote:
+		rest, ok := strings.CutPrefix(l.uri, strings.TrimSuffix(root.uri, "/"))
+		if !ok || rest != "" && rest[0] != '/' {
+			return Path{}, false
+		}
+		p, why := parseBelow(strings.TrimPrefix(rest, "/"))
+		return p, why == ""
+	}
+	return Path{}, false
+}
+
 // ParseLocation reads one artifact location. It opens, resolves and connects
 // to nothing; [Rules] decide what to accept of what it can read.
 //

@@ -82,7 +82,7 @@ func (r *Root) put(ctx context.Context, p Path, body io.Reader, opt PutOptions) 
 
 // fill writes body to the new file temp.
 func (r *Root) fill(ctx context.Context, temp string, body io.Reader, opt PutOptions, sync bool) (Info, error) {
-	f, err := r.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	f, err := r.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, r.mode.file)
 	if err != nil {
 		return Info{}, bare(err)
 	}

@@ -9,7 +9,8 @@
 //
 // The package knows nothing of experiments, runs or the database: it maps a
 // checked [Path] to a file, and the caller records the [Digest] that
-// [Root.Put] returns. Directories have mode 0700, files 0600.
+// [Root.Put] returns. Directories have mode 0700, files 0600, but for those of
+// [OpenShared].
 //
 // A file appears whole or not at all, and is on disk when Put returns: its
 // bytes go to a temporary entry, are digested and synced there, and the entry
@@ -37,16 +38,16 @@ import (
 	"syscall"
 )
 
-const (
-	dirMode  = 0o700
-	fileMode = 0o600
-	bufSize  = 128 << 10
-)
+const bufSize = 128 << 10
+
+// modes are what new entries get, less what the process's umask takes away.
+type modes struct{ dir, file fs.FileMode }
 
 // A Root is a directory of artifacts. It is safe for concurrent use, and
 // several processes may use the same directory.
 type Root struct {
 	root *os.Root
+	mode modes
 	bufs sync.Pool // of *[]byte, bufSize long
 
 	// names is write-locked while prune asks what a name is and removes it.
@@ -58,15 +59,22 @@ type Root struct {
 
 // OpenRoot opens the directory dir, which it creates with mode 0700 when it
 // does not exist. Call [Root.Close] when done.
-func OpenRoot(dir string) (*Root, error) {
-	if err := os.MkdirAll(dir, dirMode); err != nil {
+func OpenRoot(dir string) (*Root, error) { return openRoot(dir, modes{0o700, 0o600}) }
+
+// OpenShared is OpenRoot for a directory that other programs, perhaps of other
+// users, write to as well: what it creates has the modes that programs give
+// their files, 0777 and 0666 less the umask.
+func OpenShared(dir string) (*Root, error) { return openRoot(dir, modes{0o777, 0o666}) }
+
+func openRoot(dir string, mode modes) (*Root, error) {
+	if err := os.MkdirAll(dir, mode.dir); err != nil {
 		return nil, fmt.Errorf("artifact: open root: %w", err)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("artifact: open root: %w", err)
 	}
-	return &Root{root: root, live: make(map[string]struct{})}, nil
+	return &Root{root: root, mode: mode, live: make(map[string]struct{})}, nil
 }
 
 // Close releases the directory. Files that Open returned stay usable.
@@ -256,7 +264,7 @@ func (r *Root) makeDirs(dir string) (made string, err error) {
 		} else {
 			end = len(dir)
 		}
-		err := r.root.Mkdir(filepath.FromSlash(dir[:end]), dirMode)
+		err := r.root.Mkdir(filepath.FromSlash(dir[:end]), r.mode.dir)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}

@@ -40,7 +40,7 @@ func (r *Root) NewUpload(p Path) (*Upload, error) {
 	err := r.placeable(p)
 	if err == nil {
 		u := &Upload{r: r, path: p, dir: r.tempName(), parts: map[int]Info{}}
-		if err = r.root.Mkdir(u.dir, dirMode); err == nil {
+		if err = r.root.Mkdir(u.dir, r.mode.dir); err == nil {
 			return u, nil
 		}
 		r.release(u.dir)
@@ -165,7 +165,7 @@ func (u *Upload) end(digests []Digest) error {
 
 // join appends parts 2 to n to part 1 and removes them on the way.
 func (u *Upload) join(ctx context.Context, n int) (Info, error) {
-	f, err := u.r.root.OpenFile(u.part("1"), os.O_RDWR, fileMode)
+	f, err := u.r.root.OpenFile(u.part("1"), os.O_RDWR, u.r.mode.file)
 	if err != nil {
 		return Info{}, bare(err)
 	}

@@ -125,8 +125,11 @@ func (th things) request(prefix string, rt *route, user string) (at, body string
 	if rt.path == "/upload-artifact" {
 		return at + "?run_uuid=" + th.run + "&path=up", "x"
 	}
+	if rt.path == "/artifacts/presigned-upload-url" {
+		return at, `{"path": "m/f", "model_id": "` + th.logged + `"}`
+	}
 	b, _ := json.Marshal(map[string]any{
-		"experiment_id": th.experiment, "experiment_ids": []string{th.experiment}, "run_id": th.run, "source_run_id": th.run,
+		"path": "m/f", "experiment_id": th.experiment, "experiment_ids": []string{th.experiment}, "run_id": th.run, "source_run_id": th.run,
 		"name": th.model, "version": "1", "alias": "a", "stage": "Production", "key": "k", "value": "1", "timestamp": 1,
 		"source": "runs:/" + th.run + "/m", "model_id": th.logged, "models": []any{map[string]any{"model_id": th.logged}},
 		"username": user, "permission": "READ", "resource_type": "experiment", "resource_id": th.experiment,

@@ -28,45 +28,23 @@ type fileList struct {
 	Files   []wireFile `json:"files,omitempty"`
 }
 
-// folder returns the folder below the artifact root that a stored URI names.
-// Only what this server holds has one.
-func folder(uri string) (artifact.Path, error) {
-	l, err := artifact.ParseLocation(uri)
-	if err == nil && l.Kind != artifact.KindProxied {
-		err = errors.New("not on this server")
-	}
-	if err != nil {
-		return artifact.Path{}, badRequest("The artifacts at '%s' are not served here.", cutEcho(uri))
-	}
-	return l.Path, nil
-}
-
-// below returns the path of a client's name below a folder.
-func below(dir artifact.Path, name string) (artifact.Path, error) {
-	p, err := artifact.ParsePath(name)
-	if err != nil {
-		return p, err
-	}
-	return dir.Join(p)
-}
-
 // list lists a folder with paths relative to dir, or to the folder itself.
-func (s *Server) list(dir, p artifact.Path) ([]wireFile, error) {
-	files, err := s.db.Artifacts().List(p)
+func (s *Server) list(dir, p place) ([]wireFile, error) {
+	files, err := s.filesOf(p).List(p.path)
 	out := make([]wireFile, len(files))
 	for i, f := range files {
-		out[i] = wireFile{strings.TrimPrefix(f.Path, dir.String()+"/"), f.IsDir, f.Size}
+		out[i] = wireFile{strings.TrimPrefix(f.Path, dir.path.String()+"/"), f.IsDir, f.Size}
 	}
 	return out, err
 }
 
 // listIn lists a client's path in a folder that a URI names.
 func (s *Server) listIn(uri, name string) (any, error) {
-	dir, err := folder(uri)
+	dir, err := s.folder(uri)
 	if err != nil {
 		return nil, err
 	}
-	p, err := below(dir, name)
+	p, err := dir.join(name)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +79,7 @@ func (s *Server) listFiles(_ context.Context, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := s.list(p, p)
+	files, err := s.list(place{path: p}, place{path: p})
 	return fileList{Files: files}, err
 }
 
@@ -124,18 +102,18 @@ func (s *Server) getFile(w http.ResponseWriter, r *http.Request, name string) {
 		s.writeError(w, r, err, true)
 		return
 	}
-	s.send(w, r, p, true)
+	s.send(w, r, place{path: p}, true)
 }
 
 // send answers with a file, or the range of it that is asked for. A browser
 // stores it and never shows it as a page of this server.
-func (s *Server) send(w http.ResponseWriter, r *http.Request, p artifact.Path, compact bool) {
-	f, err := s.db.Artifacts().Open(p)
+func (s *Server) send(w http.ResponseWriter, r *http.Request, p place, compact bool) {
+	f, err := s.filesOf(p).Open(p.path)
 	switch {
 	case errors.Is(err, artifact.ErrNotFound):
-		err = missingThing("No such artifact: '%s'", p)
+		err = missingThing("No such artifact: '%s'", p.path)
 	case errors.Is(err, artifact.ErrIsDir):
-		writeDetail(w, fmt.Sprintf("Artifact path refers to a directory, not a file: '%s'", p))
+		writeDetail(w, fmt.Sprintf("Artifact path refers to a directory, not a file: '%s'", p.path))
 		return
 	}
 	if err != nil {
@@ -148,15 +126,18 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, p artifact.Path, c
 		s.writeError(w, r, err, compact)
 		return
 	}
-	h, base := w.Header(), path.Base(p.String())
+	h, base := w.Header(), path.Base(p.path.String())
 	h.Set("Content-Type", contentType(base))
 	h.Set("Content-Disposition", disposition(base))
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 	h.Set("Cache-Control", "no-cache")
 	h.Set("ETag", fmt.Sprintf(`"%x-%x"`, info.ModTime().UnixNano(), info.Size()))
-	if rec, err := s.db.ArtifactRecord(r.Context(), p.String()); err == nil && rec.Size == info.Size() && !rec.At.Before(info.ModTime().Truncate(time.Millisecond)) {
-		if d := reprDigest(rec.Digest); d != "" {
-			h.Set("Repr-Digest", d)
+	if !p.direct { // what others write by themselves has no record
+		rec, err := s.db.ArtifactRecord(r.Context(), p.path.String())
+		if err == nil && rec.Size == info.Size() && !rec.At.Before(info.ModTime().Truncate(time.Millisecond)) {
+			if d := reprDigest(rec.Digest); d != "" {
+				h.Set("Repr-Digest", d)
+			}
 		}
 	}
 	http.ServeContent(&slowWriter{ResponseWriter: w, c: http.NewResponseController(w)}, r, "", info.ModTime(), f)
@@ -211,13 +192,16 @@ func (s *Server) putFile(w http.ResponseWriter, r *http.Request, name string) {
 			return
 		}
 	}
-	s.put(w, r, name, s.opt.MaxArtifact)
+	s.put(w, r, s.opt.MaxArtifact, func(body io.Reader, opt artifact.PutOptions) error {
+		_, err := s.db.PutArtifact(r.Context(), name, body, opt)
+		return err
+	})
 }
 
-func (s *Server) put(w http.ResponseWriter, r *http.Request, name string, limit int64) {
+func (s *Server) put(w http.ResponseWriter, r *http.Request, limit int64, store func(io.Reader, artifact.PutOptions) error) {
 	body, opt, err := s.uploadBody(w, r, limit)
 	if err == nil {
-		_, err = s.db.PutArtifact(r.Context(), name, body, opt)
+		err = store(body, opt)
 	}
 	if err != nil {
 		s.writeError(w, r, err, true)
@@ -254,27 +238,29 @@ func (s *Server) uploadArtifact(w http.ResponseWriter, r *http.Request, _ string
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	s.put(w, r, p.String(), uploadBody)
+	s.put(w, r, uploadBody, func(body io.Reader, opt artifact.PutOptions) (err error) {
+		if p.direct {
+			_, err = s.filesOf(p).Put(r.Context(), p.path, body, opt)
+		} else {
+			_, err = s.db.PutArtifact(r.Context(), p.path.String(), body, opt)
+		}
+		return err
+	})
 }
 
-// inRun returns the path of a name in a run's artifacts.
-func (s *Server) inRun(ctx context.Context, a *args, id, name string) (artifact.Path, error) {
-	err := a.done()
-	if err == nil {
+// inRun returns the place of a name in a run's artifacts.
+func (s *Server) inRun(ctx context.Context, a *args, id, name string) (p place, err error) {
+	if err = a.done(); err == nil {
 		_, err = artifact.ParsePath(name)
 	}
 	if err != nil {
-		return artifact.Path{}, err
+		return p, err
 	}
 	info, err := s.db.RunInfo(ctx, id)
 	if err != nil {
-		return artifact.Path{}, err
+		return p, err
 	}
-	dir, err := folder(info.ArtifactURI)
-	if err != nil {
-		return dir, err
-	}
-	return below(dir, name)
+	return s.within(info.ArtifactURI, name)
 }
 
 func (s *Server) getRunArtifact(w http.ResponseWriter, r *http.Request, _ string) {
@@ -310,8 +296,8 @@ func (s *Server) getVersionArtifact(w http.ResponseWriter, r *http.Request, _ st
 	s.send(w, r, p, false)
 }
 
-// inVersion returns the path of a name in the files of a model version.
-func (s *Server) inVersion(ctx context.Context, a *args, name string, number int, file string) (p artifact.Path, err error) {
+// inVersion returns the place of a name in the files of a model version.
+func (s *Server) inVersion(ctx context.Context, a *args, name string, number int, file string) (p place, err error) {
 	if err := a.done(); err != nil {
 		return p, err
 	}
@@ -331,11 +317,7 @@ func (s *Server) inVersion(ctx context.Context, a *args, name string, number int
 			return p, err
 		}
 	}
-	dir, err := folder(uri)
-	if err != nil {
-		return dir, err
-	}
-	return below(dir, file)
+	return s.within(uri, file)
 }
 
 // runURI returns where runs:/<id>/<path> is.

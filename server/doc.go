@@ -13,6 +13,7 @@
 //
 // The server follows no URI and no path that a client names: artifact paths
 // are checked by package artifact, locations and sources become typed values or
-// are refused. Requests for an unknown Host, changes from a foreign page, and
+// are refused. Files are opened in two folders that the administrator chose: the
+// database's own and Options.RootFiles, which clients write to. Requests for an unknown Host, changes from a foreign page, and
 // bodies over the limits are refused before any handler runs.
 package server

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/runstonedb/runstone"
-	"github.com/runstonedb/runstone/artifact"
 	"github.com/runstonedb/runstone/lineage"
 	"github.com/runstonedb/runstone/query"
 	"github.com/runstonedb/runstone/store"
@@ -199,7 +198,7 @@ func (s *Server) getLoggedArtifact(w http.ResponseWriter, r *http.Request, id st
 	s.send(w, r, p, false)
 }
 
-func (s *Server) inLogged(ctx context.Context, a *args, id, name string) (p artifact.Path, err error) {
+func (s *Server) inLogged(ctx context.Context, a *args, id, name string) (p place, err error) {
 	if err := a.done(); err != nil {
 		return p, err
 	}
@@ -207,11 +206,7 @@ func (s *Server) inLogged(ctx context.Context, a *args, id, name string) (p arti
 	if err != nil {
 		return p, err
 	}
-	dir, err := folder(m.ArtifactURI)
-	if err != nil {
-		return dir, err
-	}
-	return below(dir, name)
+	return s.within(m.ArtifactURI, name)
 }
 
 func (s *Server) searchLogged(ctx context.Context, a args) (any, error) {

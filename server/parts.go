@@ -108,15 +108,17 @@ func (o *openUploads) expire(now time.Time) error {
 	return errors.Join(errs...)
 }
 
-// sweep drops idle uploads, and what killed servers left in the artifact root,
+// sweep drops idle uploads, and what killed servers left among the artifacts,
 // until ctx is done.
 func (s *Server) sweep(ctx context.Context) {
 	t := time.NewTicker(sweepInterval)
 	defer t.Stop()
 	for {
 		err := s.parts.expire(time.Now())
-		if root := s.db.Artifacts(); root != nil && err == nil {
-			_, err = root.Sweep(uploadIdle)
+		for _, root := range []*artifact.Root{s.db.Artifacts(), s.opt.RootFiles} {
+			if root != nil && err == nil {
+				_, err = root.Sweep(uploadIdle)
+			}
 		}
 		if err != nil {
 			s.log.WarnContext(ctx, "unfinished uploads stay", "error", err)
@@ -190,11 +192,11 @@ func (s *Server) uploadPath(ctx context.Context, a *args) (artifact.Path, error)
 	if name == "" || name == "." {
 		return dir, badRequest("Invalid path")
 	}
-	p, err := below(dir, name)
+	p, err := place{path: dir}.join(name)
 	if u := userOf(ctx); u != nil && !u.Admin && err == nil {
-		err = s.onPath(ctx, u, p, toEdit)
+		err = s.onPlace(ctx, u, p, toEdit)
 	}
-	return p, err
+	return p.path, err
 }
 
 // userName is whose an upload is, "" where there are no users.

@@ -75,6 +75,15 @@ func (s *Server) meets(ctx context.Context, u *access.User, n need, a *args) err
 		return each(a.strs("experiment_ids"), func(id string) error { return onExperiment(u, id, n.level) })
 	case runOf, runUUID, runsOf, runIDsOf, sourceRun:
 		return each(runIDs(n.of, a), func(id string) error { return s.onRun(ctx, u, id, n.level) })
+	case runOrLogged:
+		run, id := a.str("run_id"), a.str("model_id")
+		if (run == "") == (id == "") {
+			return nil // a bad request
+		}
+		if run != "" {
+			return s.onRun(ctx, u, a.known(run), n.level)
+		}
+		return s.onLogged(ctx, u, id, n.level)
 	case logged:
 		return s.onLogged(ctx, u, a.need("model_id"), n.level)
 	case model:
@@ -210,15 +219,13 @@ func (s *Server) onSource(ctx context.Context, u *access.User, a *args, level ac
 		return unless(s.onModelURI(ctx, u, source, level))
 	}
 	l, err := artifact.ParseLocation(source)
-	switch {
-	case err != nil:
-		return nil // refused by the handler
-	case l.Kind == artifact.KindRun:
+	if err == nil && l.Kind == artifact.KindRun {
 		return unless(s.onRun(ctx, u, l.ID, level))
-	case l.Kind == artifact.KindProxied:
-		return s.onPath(ctx, u, l.Path, level)
 	}
-	return nil
+	if p, ok := s.placeOf(source); ok {
+		return s.onPlace(ctx, u, p, level)
+	}
+	return nil // of nobody here, or refused by the handler
 }
 
 // onModelURI wants a level on the model or logged model that models:/… names.

@@ -17,13 +17,13 @@ func (s *Server) onFile(ctx context.Context, u *access.User, name string, level 
 	if err != nil {
 		return err
 	}
-	return s.onPath(ctx, u, p, level)
+	return s.onPlace(ctx, u, place{path: p}, level)
 }
 
-// onPath wants a level on the experiment that owns a path. What nobody owns,
-// such as the root, is read by who reads all experiments and changed by
+// onPlace wants a level on the experiment that owns a place. What nobody owns,
+// such as a root, is read by who reads all experiments and changed by
 // administrators alone.
-func (s *Server) onPath(ctx context.Context, u *access.User, p artifact.Path, level access.Level) error {
+func (s *Server) onPlace(ctx context.Context, u *access.User, p place, level access.Level) error {
 	id, err := s.ownerOf(ctx, p)
 	if err != nil {
 		return err
@@ -34,10 +34,10 @@ func (s *Server) onPath(ctx context.Context, u *access.User, p artifact.Path, le
 	return onExperiment(u, id, level)
 }
 
-// ownerOf returns the experiment that owns a path, "" when none does. Ids in
+// ownerOf returns the experiment that owns a place, "" when none does. Ids in
 // the path only lead to the run or logged model: its own location decides.
-func (s *Server) ownerOf(ctx context.Context, p artifact.Path) (string, error) {
-	segments := strings.Split(p.String(), "/")
+func (s *Server) ownerOf(ctx context.Context, p place) (string, error) {
+	segments := strings.Split(p.path.String(), "/")
 	for i, seg := range segments {
 		if i+1 < len(segments) && segments[i+1] != "artifacts" || seg == "" || len(seg) > maxEcho {
 			continue
@@ -46,14 +46,14 @@ func (s *Server) ownerOf(ctx context.Context, p artifact.Path) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if dir, err := folder(uri); id != "" && err == nil && !dir.IsRoot() && dir.Contains(p) {
+		if dir, ok := s.placeOf(uri); id != "" && ok && !dir.path.IsRoot() && dir.contains(p) {
 			return id, nil
 		}
 	}
 	if first := segments[0]; first != "" && strings.Trim(first, "0123456789") == "" {
 		e, err := s.db.Experiment(ctx, first)
 		if err == nil {
-			if dir, err := folder(e.Location); err == nil && dir.Contains(p) {
+			if dir, ok := s.placeOf(e.Location); ok && dir.contains(p) {
 				return e.ID, nil
 			}
 		} else if !errors.Is(err, runstone.ErrNotFound) {
@@ -62,8 +62,8 @@ func (s *Server) ownerOf(ctx context.Context, p artifact.Path) (string, error) {
 	}
 	owner, longest := "", 0
 	err := s.eachExperiment(ctx, func(e *runstone.Experiment) {
-		if dir, err := folder(e.Location); err == nil && !dir.IsRoot() && dir.Contains(p) && len(dir.String()) > longest {
-			owner, longest = e.ID, len(dir.String())
+		if dir, ok := s.placeOf(e.Location); ok && !dir.path.IsRoot() && dir.contains(p) && len(dir.path.String()) > longest {
+			owner, longest = e.ID, len(dir.path.String())
 		}
 	})
 	return owner, err
@@ -113,26 +113,26 @@ func (s *Server) onLocation(ctx context.Context, u *access.User, uri string, lev
 	if uri == "" {
 		return nil
 	}
-	l, err := artifact.ParseLocation(uri)
-	if err != nil || l.Kind != artifact.KindProxied {
-		return nil // refused by the handler, or not on this server
+	p, ok := s.placeOf(uri)
+	if !ok {
+		return nil // refused by the handler
 	}
-	if l.Path.IsRoot() {
+	if p.path.IsRoot() {
 		return errForbidden
 	}
-	owner, err := s.ownerOf(ctx, l.Path)
+	owner, err := s.ownerOf(ctx, p)
 	if err != nil {
 		return err
 	}
 	if owner != "" {
 		return onExperiment(u, owner, level)
 	}
-	if first, _, _ := strings.Cut(l.Path.String(), "/"); strings.Trim(first, "0123456789") == "" {
+	if first, _, _ := strings.Cut(p.path.String(), "/"); strings.Trim(first, "0123456789") == "" {
 		return errForbidden
 	}
 	var inside []string
 	err = s.eachExperiment(ctx, func(e *runstone.Experiment) {
-		if dir, err := folder(e.Location); err == nil && l.Path.Contains(dir) {
+		if dir, ok := s.placeOf(e.Location); ok && p.contains(dir) {
 			inside = append(inside, e.ID)
 		}
 	})

@@ -103,6 +103,8 @@ var routes = []route{
 	{"GET", ajax2, "/metrics/get-history-bulk", read, noBody, nil, (*Server).metricBulk},
 
 	{"GET", api2, "/artifacts/list", read, noBody, (*Server).listArtifacts, nil},
+	{"POST", api2, "/artifacts/presigned-upload-url", write, smallBody, (*Server).presignUpload, nil},
+	{"POST", api2, "/artifacts/presigned-download-url", read, smallBody, (*Server).presignDownload, nil},
 	{"POST", ajax2, "/upload-artifact", write, 0, nil, (*Server).uploadArtifact},
 	{"GET", frontend, "/get-artifact", read, noBody, nil, (*Server).getRunArtifact},
 	{"GET", frontend, "/model-versions/get-artifact", read, noBody, nil, (*Server).getVersionArtifact},

@@ -21,7 +21,7 @@ func TestEveryRouteHasItsRules(t *testing.T) {
 		if rt.limit == 0 {
 			require.True(t, streams[rt.path], "%s takes a body of any size", name)
 		}
-		if rt.method != "GET" && !strings.Contains(rt.path, "search") && !strings.Contains(rt.path, "get-latest") && rt.path != "/graphql" && rt.path != "/traces/metrics" {
+		if rt.method != "GET" && !strings.Contains(rt.path, "search") && !strings.Contains(rt.path, "get-latest") && rt.path != "/graphql" && rt.path != "/artifacts/presigned-download-url" && rt.path != "/traces/metrics" {
 			require.Contains(t, []permission{write, admin, signed}, rt.perm, "%s changes something", name)
 		}
 		if rt.method == "GET" {
@@ -162,6 +162,8 @@ func TestEveryRoute(t *testing.T) {
 		{"DELETE /logged-models/{model_id}", "/logged-models/$L", "", api + "/logged-models/m-no", 404, "not found"},
 		{"POST /runs/delete", "/runs/delete", `{"run_id": "$R"}`, `{"run_id": "x"}`, 404, "not found"},
 		{"POST /runs/restore", "/runs/restore", `{"run_id": "$R"}`, `{"run_id": "x"}`, 404, "not found"},
+		{"POST /artifacts/presigned-upload-url", "", "", api + "/artifacts/presigned-upload-url", 400, "'path'"},
+		{"POST /artifacts/presigned-download-url", "", "", api + "/artifacts/presigned-download-url", 400, "'run_id'"},
 		{"POST /webhooks", "", "", api + "/webhooks", 400, "'name'"},
 		{"GET /webhooks", "/webhooks", "", "?max_results=-1", 400, "between 1 and 1000"},
 		{"GET /webhooks/{webhook_id}", "", "", api + "/webhooks/x", 404, "Webhook with ID x not found."},

@@ -20,6 +20,7 @@ const (
 	runsOf                          // each of "run_id"
 	runIDsOf                        // each of "run_ids"
 	sourceRun                       // "source_run_id", where there is one
+	runOrLogged                     // "run_id" or "model_id", one of them
 	logged                          // "model_id", a logged model
 	model                           // "name", a registered model
 	newModel                        // "name", which nobody has yet
@@ -98,8 +99,12 @@ var rules = map[string]rule{
 	"GET /metrics/get-history-bulk-interval": needs(runIDsOf, toRead),
 	"GET /metrics/get-history-bulk":          needs(runsOf, toRead),
 
-	"GET /artifacts/list":              needs(runOf, toRead),
-	"POST /upload-artifact":            needs(runUUID, toEdit),
+	"GET /artifacts/list":   needs(runOf, toRead),
+	"POST /upload-artifact": needs(runUUID, toEdit),
+
+	"POST /artifacts/presigned-upload-url":   needs(runOrLogged, toEdit),
+	"POST /artifacts/presigned-download-url": needs(runOf, toRead),
+
 	"GET /get-artifact":                needs(runOf, toRead),
 	"GET /model-versions/get-artifact": needs(model, toRead),
 	"GET /artifacts":                   needs(file, toRead),

@@ -18,6 +18,7 @@ import (
 
 	"github.com/runstonedb/runstone"
 	"github.com/runstonedb/runstone/access"
+	"github.com/runstonedb/runstone/artifact"
 	"github.com/runstonedb/runstone/server/internal/graphql"
 	"github.com/runstonedb/runstone/webhook"
 )
@@ -49,6 +50,11 @@ type Options struct {
 	MLflowVersion string
 	// NoArtifacts switches the artifact proxy off.
 	NoArtifacts bool
+	// RootFiles is the folder that the database's ArtifactRoot names, where that
+	// is a local one: clients write there, and the server lists and sends what is
+	// there. nil is none, and the server opens nothing that is below the
+	// ArtifactRoot. The caller closes it.
+	RootFiles *artifact.Root
 	// ArtifactsOnly leaves nothing but the artifact proxy and the probes.
 	ArtifactsOnly bool
 	// MaxArtifact is the size in bytes of the largest artifact that is taken;

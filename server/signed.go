@@ -80,5 +80,5 @@ func (s *Server) getSigned(w http.ResponseWriter, r *http.Request, name string) 
 		s.writeError(w, r, &wireError{http.StatusForbidden, "PERMISSION_DENIED", "The URL is not signed by this server, or no longer good."}, true)
 		return
 	}
-	s.send(w, r, p, true)
+	s.send(w, r, place{path: p}, true)
 }

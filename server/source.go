@@ -19,8 +19,8 @@ var promptSources = []string{"dummy-source", "prompt-template"}
 
 // checkSource takes the source of a new model version that names something of
 // this server: files of the run or logged model that the request names, a run,
-// a version, a logged model; or a remote location whose scheme is allowed,
-// which nothing here ever opens. No tag relaxes it: a prompt has one of two
+// a version, a logged model; or a remote location below the artifact root or
+// whose scheme is allowed, which nothing here ever opens. No tag relaxes it: a prompt has one of two
 // fixed words as its source.
 func (s *Server) checkSource(ctx context.Context, n *lineage.NewVersion) error {
 	if slices.ContainsFunc(n.Tags, func(t lineage.Tag) bool { return t.Key == tagPrompt && strings.EqualFold(t.Value, "true") }) {
@@ -28,6 +28,12 @@ func (s *Server) checkSource(ctx context.Context, n *lineage.NewVersion) error {
 			return nil
 		}
 		return badRequest("Invalid prompt source: '%s'. Prompt sources must use an MLflow placeholder.", cutEcho(n.Source))
+	}
+	if p, ok := s.placeOf(n.Source); ok {
+		if p.direct && s.opt.RootFiles == nil && !p.path.IsRoot() {
+			return nil
+		}
+		return s.checkOwner(ctx, n, p)
 	}
 	scheme, _, _ := strings.Cut(n.Source, ":")
 	if scheme = strings.ToLower(scheme); slices.Contains([]string{"http", "https", "ftp", "sftp", "hdfs", "viewfs"}, scheme) {
@@ -51,8 +57,6 @@ func (s *Server) checkSource(ctx context.Context, n *lineage.NewVersion) error {
 		if !slices.Contains(s.opt.SourceSchemes, l.Scheme) {
 			return refusedScheme(l.Scheme)
 		}
-	case artifact.KindProxied:
-		return s.checkOwner(ctx, n, l)
 	case artifact.KindLoggedModel:
 		if n.ModelID != l.ID {
 			return notOwned(n, "model_id")
@@ -84,7 +88,7 @@ func notOwned(n *lineage.NewVersion, param string) error {
 
 // checkOwner wants a path among the files of the run or logged model that the
 // request names.
-func (s *Server) checkOwner(ctx context.Context, n *lineage.NewVersion, l artifact.Location) error {
+func (s *Server) checkOwner(ctx context.Context, n *lineage.NewVersion, p place) error {
 	var owners []string
 	param := "run_id"
 	if n.ModelID != "" {
@@ -106,9 +110,12 @@ func (s *Server) checkOwner(ctx context.Context, n *lineage.NewVersion, l artifa
 		param = "run_id"
 	}
 	for _, uri := range owners {
-		if dir, err := folder(uri); err == nil && !dir.IsRoot() && dir.Contains(l.Path) {
+		if dir, ok := s.placeOf(uri); ok && !dir.path.IsRoot() && dir.contains(p) {
 			return nil
 		}
+	}
+	if p.direct {
+		return localSource(n)
 	}
 	return notOwned(n, param)
 }

@@ -222,6 +222,62 @@ def spoiled():
                 yield Ask(f"{where} {name} of another type", method, path, {**body, name: {"a": 1}})
 
 
+def presigned():
+    """URLs of object stores, which neither server has."""
+    up, down = "/artifacts/presigned-upload-url", "/artifacts/presigned-download-url"
+    yield post("presigned upload", up, {"run_id": "$RUN", "path": "a/x"})
+    yield post("presigned upload of a logged model", up, {"model_id": "$MODEL", "path": "x", "expiration": 60})
+    yield post("presigned upload of both", up, {"run_id": "$RUN", "model_id": "$MODEL", "path": "x"})
+    yield post("presigned upload of neither", up, {"path": "x"})
+    yield post("presigned upload without a path", up, {"run_id": "$RUN"})
+    yield post("presigned upload up", up, {"run_id": "$RUN", "path": "../x"})
+    yield post("presigned upload of no run", up, {"run_id": NO_RUN, "path": "x"})
+    yield post("presigned upload of no logged model", up, {"model_id": NO_MODEL, "path": "x"})
+    yield post("presigned upload, expiration", up, {"run_id": "$RUN", "path": "x", "expiration": "soon"})
+    yield post("presigned download", down, {"run_id": "$RUN", "path": "a/x"})
+    yield post("presigned download, expiration", down, {"run_id": "$RUN", "path": "x", "expiration": 604801})
+    yield post("presigned download, no time", down, {"run_id": "$RUN", "path": "x", "expiration": 0})
+    yield post("presigned download without a path", down, {"run_id": "$RUN"})
+    yield post("presigned download without a run", down, {"path": "x"})
+    yield post("presigned download, absolute", down, {"run_id": "$RUN", "path": "/etc/passwd"})
+    yield post("presigned download of no run", down, {"run_id": NO_RUN, "path": "x"})
+
+
+# To servers whose clients write to a folder by themselves: --no-serve-artifacts and
+# --default-artifact-root.
+ROOTED = [
+    get("default experiment", "/experiments/get", {"experiment_id": "0"}),
+    post("experiment", "/experiments/create", {"name": "one"}, EXP="experiment_id"),
+    get("experiment by id", "/experiments/get", {"experiment_id": "$EXP"}),
+    post("run", "/runs/create", {"experiment_id": "$EXP", "start_time": 1000, "run_name": "r"}, RUN="run.info.run_id", URI="run.info.artifact_uri"),
+    get("artifacts, none", "/artifacts/list", {"run_id": "$RUN"}),
+    Ask("upload", "POST", "//ajax-api/2.0/mlflow/upload-artifact?run_uuid=$RUN&path=m/x.txt", b"text", {}, {"Content-Type": "text/plain"}),
+    get("artifacts", "/artifacts/list", {"run_id": "$RUN"}),
+    get("artifacts of a folder", "/artifacts/list", {"run_id": "$RUN", "path": "m"}),
+    get("artifacts, up", "/artifacts/list", {"run_id": "$RUN", "path": "../x"}),
+    get("get-artifact", "//get-artifact", {"run_id": "$RUN", "path": "m/x.txt"}),
+    get("get-artifact up", "//get-artifact", {"run_id": "$RUN", "path": "../x"}),
+    post("logged model", "/logged-models", {"experiment_id": "$EXP", "name": "lm", "source_run_id": "$RUN"}, MODEL="model.info.model_id"),
+    get("files of a logged model, none", "/logged-models/$MODEL/artifacts/directories"),
+    post("registered model", "/registered-models/create", {"name": "reg"}),
+    post("version", "/model-versions/create", {"name": "reg", "source": "$URI/m", "run_id": "$RUN"}),
+    post("version by run", "/model-versions/create", {"name": "reg", "source": "runs:/$RUN/m", "run_id": "$RUN"}),
+    post("version by logged model", "/model-versions/create", {"name": "reg", "source": "models:/$MODEL", "model_id": "$MODEL"}),
+    post("version of the root", "/model-versions/create", {"name": "reg", "source": "$URI", "run_id": "$RUN"}),
+    post("version without a run", "/model-versions/create", {"name": "reg", "source": "$URI/m"}),
+    post("version of elsewhere", "/model-versions/create", {"name": "reg", "source": "/etc", "run_id": "$RUN"}),
+    get("place of a version", "/model-versions/get-download-uri", {"name": "reg", "version": "1"}),
+    get("place of a version by run", "/model-versions/get-download-uri", {"name": "reg", "version": "2"}),
+    get("place of a version by logged model", "/model-versions/get-download-uri", {"name": "reg", "version": "3"}),
+    get("file of a version", "//model-versions/get-artifact", {"name": "reg", "version": "1", "path": "x.txt"}),
+    get("file by proxy", f"{FILES}/{ROOT}/m/x.txt"),
+    get("files by proxy", FILES, {"path": ROOT}),
+    Ask("file by proxy, put", "PUT", f"{FILES}/{ROOT}/y", b"y"),
+    post("runs of a place", "/runs/search", {"experiment_ids": ["$EXP"], "filter": "attributes.artifact_uri = '$URI'"}),
+    *presigned(),
+    get("server-info", "//api/3.0/mlflow/server-info"),
+]
+
 BAD = [
     *spoiled(),
     get("logged model missing", f"/logged-models/{NO_MODEL}"),
@@ -258,6 +314,7 @@ BAD = [
     Ask("text", "POST", "/runs/create", b"hello", headers={"Content-Type": "text/plain"}),
     Ask("not JSON", "POST", "/runs/create", b"{", headers={"Content-Type": "application/json"}),
     Ask("text of JSON", "POST", "/runs/search", b'"{\\"experiment_ids\\": [\\"424242\\"]}"', headers={"Content-Type": "application/json"}),
+    *presigned(),
     get("server-info", "//api/3.0/mlflow/server-info"),
     get("workspaces", "//api/3.0/mlflow/workspaces"),
     get("traces of 2.x", "//ajax-api/2.0/mlflow/traces", {"experiment_ids": "$EXP"}),

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 import requests
-from compare_requests import BAD, DIFFERENT, GOOD
+from compare_requests import BAD, DIFFERENT, GOOD, ROOTED
 from conftest import Server
 
 API = "/api/2.0/mlflow"
@@ -15,11 +15,12 @@ MADE_UP = re.compile(r"^[a-z]+-[a-z]+-\d+$")
 class Side:
     """One of the two servers, and what it gave its objects for names."""
 
-    def __init__(self, directory, real: bool):
-        self.server = Server(directory, real=real)
+    def __init__(self, directory, real: bool, asks: list, flags: list[str]):
+        self.directory = directory
+        self.server = Server(directory, real=real, flags=flags)
         self.session = requests.Session()
         self.names: dict[str, str] = {}
-        self.answers = {ask.label: self.send(ask) for ask in [*GOOD, *BAD]}
+        self.answers = {ask.label: self.send(ask) for ask in asks}
 
     def fill(self, value):
         if isinstance(value, str):
@@ -67,25 +68,26 @@ class Side:
             for name, real in sorted(self.names.items(), reverse=True):  # runs before experiments
                 if name.startswith("EXP"):  # "1" is also a version and more
                     value = f"${name}" if key == "experiment_id" and value == real else value
-                    value = re.sub(rf"(?<=mlflow-artifacts:/){real}\b|\b{real}(?=/\$RUN)", f"${name}", value)
+                    value = re.sub(rf"(?<=mlflow-artifacts:/){real}\b|(?<=/root/){real}\b|\b{real}(?=/\$RUN)", f"${name}", value)
                 else:
                     value = value.replace(real, f"${name}")
             # Python prints a set in no fixed order.
             value = re.sub(r"\{('[^{}]*')\}", lambda m: "{" + ", ".join(sorted(m[1].split(", "))) + "}", value)
-            value = value.replace(self.server.url, "$URL")
+            value = value.replace(self.server.url, "$URL").replace(str(self.directory.parent / "root"), "$ROOT")
             return "$MADE_UP" if MADE_UP.match(value) else value
         if isinstance(value, int) and not isinstance(value, bool) and value > 1_500_000_000_000:
             return "$TIME"
         return value
 
 
-@pytest.fixture(scope="module")
-def both(tmp_path_factory):
-    directory, sides, failures = tmp_path_factory.mktemp("compare"), {}, []
+def compare(directory, asks, flags=()):
+    """Both servers, asked the same; a list of what went wrong where one does not start."""
+    sides, failures = {}, []
 
     def build(name):
+        place = directory / name / "data"
         try:
-            sides[name] = Side(directory / name, real=name == "theirs")
+            sides[name] = Side(place, name == "theirs", asks, [flag.format(place.parent) for flag in flags])
         except Exception as failure:
             failures.append(failure)
 
@@ -97,6 +99,24 @@ def both(tmp_path_factory):
     yield sides if not failures else failures
     for side in sides.values():
         side.server.kill()
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    yield from compare(tmp_path_factory.mktemp("compare"), [*GOOD, *BAD])
+
+
+@pytest.fixture(scope="module")
+def rooted(tmp_path_factory):
+    flags = ["--no-serve-artifacts", "--default-artifact-root", "{}/root"]
+    yield from compare(tmp_path_factory.mktemp("rooted"), ROOTED, flags)
+
+
+@pytest.mark.parametrize("ask", ROOTED, ids=lambda ask: ask.label)
+def test_same_rooted(rooted, ask):
+    assert isinstance(rooted, dict), rooted
+    ours, theirs = rooted["ours"].answers[ask.label], rooted["theirs"].answers[ask.label]
+    assert ours == theirs
 
 
 @pytest.mark.parametrize("ask", [*GOOD, *BAD], ids=lambda ask: ask.label)

@@ -26,6 +26,15 @@ are named on stderr and ignored, and those that would change what is served or
 who may use it are refused. A flag goes before its variable, MLFLOW_HOST for
 --host and so on.
 
+Artifacts go through the server, to a folder in the directory or the one that
+--artifacts-destination names. --default-artifact-root names another place for
+those of new experiments, to which clients write by themselves, with the server
+or, with --no-serve-artifacts, instead of it: a folder that they have at the same
+path, of which the server lists and sends everything that is in it, or a bucket
+or other place such as s3://bucket/prefix, which the server never opens.
+--no-serve-artifacts alone means ./mlruns, as it does for MLflow. Experiments
+keep the place that they were made with.
+
 --ui serves a web UI on the same API: a folder with its index.html, or one that
 has MLflow's in its usual place: a virtual environment, a site-packages or the
 mlflow package. Its files are read while the server runs.
@@ -66,8 +75,8 @@ func (a *app) serverCommand() *cobra.Command {
 	f.StringVarP(&fl.host, "host", "h", "127.0.0.1", "address to listen at")
 	f.StringVarP(&fl.port, "port", "p", "5000", "port to listen at; 0 takes a free one")
 	f.StringVar(&fl.backend, "backend-store-uri", "", "directory of the database, as a path or a file: URI; the same as --data-dir")
-	f.StringVar(&fl.artifacts, "artifacts-destination", "", "folder of artifacts, as a path or a file: URI (default: in the database)")
-	f.StringVar(&fl.root, "default-artifact-root", "", "only mlflow-artifacts:/, which is the default")
+	f.StringVar(&fl.artifacts, "artifacts-destination", "", "folder of the artifacts that go through the server, as a path or a file: URI (default: in the database)")
+	f.StringVar(&fl.root, "default-artifact-root", "", "where clients keep the artifacts of new experiments: a folder or a URI (default mlflow-artifacts:/, which is through the server)")
 	f.StringSliceVar(&fl.hosts, "allowed-hosts", nil, "values of the Host header to answer, without patterns; * is all (default localhost and 127.0.0.1)")
 	f.StringSliceVar(&fl.origins, "cors-allowed-origins", nil, "origins such as https://ui.example.org whose pages may read and change things; * is all")
 	f.StringVar(&fl.frame, "x-frame-options", "SAMEORIGIN", "which pages may show those of the server in a frame: SAMEORIGIN, DENY or NONE")
@@ -124,9 +133,11 @@ func (a *app) serve(ctx context.Context, fl *serverFlags) error {
 	default:
 		return usagef("--durability is synced or appended, not %q", fl.durability)
 	}
-	if opt.Artifacts, err = artifactFolder(fl); err != nil {
+	files, err := a.artifactPlaces(dir, fl)
+	if err != nil {
 		return err
 	}
+	opt.Artifacts, opt.ArtifactRoot = files.folder, files.root
 	ui, err := openUI(fl.ui)
 	if err != nil {
 		return err
@@ -150,6 +161,13 @@ func (a *app) serve(ctx context.Context, fl *serverFlags) error {
 		return err
 	}
 	err = with(ctx, dir, opt, func(ctx context.Context, db *runstone.DB) error {
+		root, err := files.open()
+		if err != nil {
+			return err
+		}
+		if root != nil {
+			defer root.Close()
+		}
 		if users != nil {
 			if err := a.firstAdmin(users); err != nil {
 				return err
@@ -157,7 +175,7 @@ func (a *app) serve(ctx context.Context, fl *serverFlags) error {
 		}
 		opt := &server.Options{
 			Access: users, AllowedHosts: fl.hosts, TrustedOrigins: fl.origins, StaticPrefix: fl.prefix,
-			NoArtifacts: fl.noServe || !fl.serve, UI: ui, UIScripts: fl.uiScripts, Logger: log,
+			NoArtifacts: fl.serveless(), RootFiles: root, UI: ui, UIScripts: fl.uiScripts, Logger: log,
 		}
 		if err := fl.fill(a, opt); err != nil {
 			return err
@@ -166,7 +184,7 @@ func (a *app) serve(ctx context.Context, fl *serverFlags) error {
 		if err != nil {
 			return asUsage(err)
 		}
-		if err := a.announce(db, listener.Addr(), fl, users != nil); err != nil {
+		if err := a.announce(ctx, db, listener.Addr(), fl, users != nil); err != nil {
 			return err
 		}
 		return s.Serve(ctx, secured)
@@ -183,7 +201,7 @@ func (a *app) serve(ctx context.Context, fl *serverFlags) error {
 
 // announce says where the server is and what to do with it, and whether users
 // are asked who they are.
-func (a *app) announce(db *runstone.DB, addr net.Addr, fl *serverFlags, asked bool) error {
+func (a *app) announce(ctx context.Context, db *runstone.DB, addr net.Addr, fl *serverFlags, asked bool) error {
 	scheme := "http://"
 	if fl.cert != "" {
 		scheme = "https://"
@@ -207,6 +225,9 @@ Stop it        Ctrl-C
 `, db.Dir(), base+fl.prefix, base, quoteArg(os.Args[0]), quoteArg(db.Dir()))
 	if fl.artifacts != "" {
 		a.note("artifacts go to %s; the artifacts commands look into the database's own folder", fl.artifacts)
+	}
+	if err := a.tellPlaces(ctx, db, fl); err != nil {
+		return err
 	}
 	if !asked && !isLoopback(fl.host) {
 		a.note("other machines reach %s, and there is no authentication", addr)

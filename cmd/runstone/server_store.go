@@ -88,18 +88,3 @@ func (a *app) noteMLflow() {
 		a.note("there is a store of MLflow here, which is not served: to import it, stop this server and run: runstone import mlflow %s -d %s", source, quoteArg(a.dir()))
 	}
 }
-
-func artifactFolder(fl *serverFlags) (string, error) {
-	if fl.root != "" && strings.TrimRight(fl.root, "/") != "mlflow-artifacts:" {
-		return "", refusedf("leave it out, and choose the folder with --artifacts-destination",
-			"--default-artifact-root %q: artifacts go through the server, as mlflow-artifacts:/ says", fl.root)
-	}
-	if fl.artifacts == "" {
-		return "", nil
-	}
-	dir, ok := localPath(fl.artifacts)
-	if !ok {
-		return "", refusedf("give a path or a file: URI", "--artifacts-destination %q: only local folders work so far", fl.artifacts)
-	}
-	return dir, nil
-}
