@@ -70,6 +70,7 @@ func (s *Server) uiQuery(ctx context.Context, a args) (any, error) {
 	opt.Offset, opt.Limit = int(a.int("offset", 0)), a.cappedResults(100, maxUIRows)
 	opt.Total, opt.Explain = a.bool("total"), a.bool("explain")
 	text, columns := a.str("query"), a.strs("columns")
+	nested, parent := a.bool("top_only"), a.str("parent_id")
 	if opt.Limit <= 0 || len(columns) > maxUIColumns {
 		a.fail(badRequest("A page has 1 to %d runs and at most %d columns.", maxUIRows, maxUIColumns))
 	}
@@ -82,6 +83,12 @@ func (s *Server) uiQuery(ctx context.Context, a args) (any, error) {
 	}
 	if q.GroupBy != nil || q.Select != nil {
 		return s.uiTable(ctx, text, opt)
+	}
+	if nested {
+		q.Filter = both(q.Filter, &tree.Is{X: parentField(), What: tree.Null})
+	}
+	if parent != "" {
+		q.Filter = both(q.Filter, &tree.Compare{Op: tree.Eq, L: parentField(), R: quoted(parent)})
 	}
 	if q.Limit > 0 { // later pages are of what the query's own limit leaves
 		opt.Limit = min(opt.Limit, q.Limit-opt.Offset)
@@ -122,7 +129,53 @@ func (s *Server) uiQuery(ctx context.Context, a args) (any, error) {
 		from := at - len(runColumns)
 		page.Columns = append(page.Columns, columns[from:from+len(some)]...)
 	}
-	return uiAnswer(page, partial), nil
+	var parents []string
+	if nested {
+		if parents, err = s.uiParents(ctx, page, opt); err != nil {
+			return nil, err
+		}
+	}
+	return uiAnswer(page, partial, parents...), nil
+}
+
+func parentField() tree.Expr {
+	return &tree.Field{Entity: tree.Attribute, Key: "parent_id", Kind: tree.String}
+}
+
+func quoted(s string) *tree.Literal { return &tree.Literal{Kind: tree.String, Str: s, Quote: '\''} }
+
+// both joins a filter, which may be nil, with a condition.
+func both(filter, more tree.Expr) tree.Expr {
+	if filter == nil {
+		return more
+	}
+	return &tree.And{Kids: []tree.Expr{filter, more}}
+}
+
+// withIDs is the condition that a run is one of a page, whose first column is ids.
+func withIDs(page *runstone.Page[string]) tree.Expr {
+	ids := &tree.In{X: &tree.Field{Entity: tree.Attribute, Key: "run_id", Kind: tree.String}}
+	for _, row := range page.Table {
+		id, _ := row[0].(string)
+		ids.Values = append(ids.Values, quoted(id))
+	}
+	return ids
+}
+
+// uiParents returns which runs of a page have others nested in them.
+func (s *Server) uiParents(ctx context.Context, page *runstone.Page[string], opt *runstone.SearchOptions) ([]string, error) {
+	if len(page.Table) == 0 {
+		return nil, nil
+	}
+	kids := &tree.Relative{Kin: tree.AnyChild, X: &tree.Is{X: parentField(), What: tree.Null, Not: true}}
+	q := tree.Query{Domain: tree.Runs, Filter: both(withIDs(page), kids)}
+	found, _, err := s.uiRows(ctx, q.String(), &runstone.SearchOptions{
+		Experiments: opt.Experiments, View: opt.View, Time: opt.Time, Bytes: opt.Bytes,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found.Items, nil
 }
 
 // uiRows runs a search with SELECT. partial is true where it ended at its time.
@@ -140,16 +193,11 @@ func (s *Server) uiMore(ctx context.Context, page *runstone.Page[string], items 
 	if len(page.Table) == 0 {
 		return nil
 	}
-	ids := &tree.In{X: &tree.Field{Entity: tree.Attribute, Key: "run_id", Kind: tree.String}}
-	for _, row := range page.Table {
-		id, _ := row[0].(string)
-		ids.Values = append(ids.Values, &tree.Literal{Kind: tree.String, Str: id, Quote: '\''})
-	}
 	id, err := parseColumn("run_id")
 	if err != nil {
 		return err
 	}
-	q := tree.Query{Domain: tree.Runs, Filter: ids, Select: append([]tree.Item{id}, items...)}
+	q := tree.Query{Domain: tree.Runs, Filter: withIDs(page), Select: append([]tree.Item{id}, items...)}
 	more, _, err := s.uiRows(ctx, q.String(), &runstone.SearchOptions{
 		Experiments: opt.Experiments, View: opt.View, Time: opt.Time, Bytes: opt.Bytes,
 	})
@@ -182,12 +230,14 @@ func (s *Server) uiTable(ctx context.Context, text string, opt *runstone.SearchO
 // uiAnswer writes a page column by column:
 //
 //	{"columns": ["run_id", …], "values": [["8f…", …], …], "rows": 100, "ids": true,
-//	 "total": 2310, "next": "…", "partial": false, "hints": […], "explain": {…}}
+//	 "total": 2310, "next": "…", "partial": false, "hints": […],
+//	 "parents": ["8f…"], "explain": {…}, "explained": "…"}
 //
 // total is -1 when it was not asked for. A value is null, a string, a number, a
-// bool, or "NaN", "Infinity" and "-Infinity" in {"f": …}. ids says that the rows
+// bool, or "NaN", "Infinity" and "-Infinity" in {"f": …}. parents are the runs that
+// have others nested in them, where only top ones were asked for. ids says that the rows
 // are runs whose first columns are runColumns.
-func uiAnswer(page *runstone.Page[string], partial bool) prepared {
+func uiAnswer(page *runstone.Page[string], partial bool, parents ...string) prepared {
 	b := []byte(`{"columns":[`)
 	for i, c := range page.Columns {
 		b = comma(b, i)
@@ -217,6 +267,11 @@ func uiAnswer(page *runstone.Page[string], partial bool) prepared {
 	for i, h := range page.Hints {
 		b = comma(b, i)
 		b = appendString(b, h)
+	}
+	b = append(b, `],"parents":[`...)
+	for i, id := range parents {
+		b = comma(b, i)
+		b = appendString(b, id)
 	}
 	b = append(b, ']')
 	if page.Explain != nil {
