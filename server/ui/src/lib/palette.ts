@@ -1,11 +1,11 @@
 // How curves of runs are told apart: the hues of Okabe and Ito, which people with
-// any colour vision tell apart, without the yellow that white swallows; beyond
-// them dashes and markers.
+// any colour vision tell apart, without the yellow that white swallows, and in the
+// dark the blue; beyond them dashes and markers.
 
 export interface Look { hue: number, dash: number[], marker: number }
 
 const light = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000']
-const dark = ['#56b4e9', '#e8743b', '#1fbf92', '#e39ac2', '#e6ab2f', '#3f8fd0', '#f2f4f7']
+const dark = ['#56b4e9', '#e8743b', '#1fbf92', '#e39ac2', '#e69f00', '#f0e442', '#f2f4f7']
 const dashes = [[], [6, 3], [2, 3], [9, 3, 2, 3]]
 
 export const hues = light.length

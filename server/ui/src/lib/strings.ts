@@ -26,10 +26,11 @@ export const text = {
     chartsOf: (n: number, some: boolean) => some ? `Charts of ${n} selected ${n === 1 ? 'run' : 'runs'}` : `Charts of the first ${n} runs`, all: 'All runs',
   },
   query: {
-    label: 'Query', placeholder: "metrics.loss < 0.3 AND params.model = 'xgb'", matches: (n: string) => `${n} match`, checking: '…', history: 'History', save: 'Save', saved: 'Saved',
+    label: 'Query', placeholder: "metrics.loss < 0.3 AND params.model = 'xgb'", matches: (n: string) => `${n} ${n === '1' ? 'run matches' : 'runs match'}`, checking: '…', history: 'History', save: 'Save', saved: 'Saved',
     explain: 'Explain', run: 'Enter to search', nameLabel: 'Name of the saved query', remove: 'Remove', noHistory: 'Queries that were made stand here.', clear: 'Clear',
     help: 'Language',
   },
+  groups: { params: 'Parameters', metrics: 'Metrics', tags: 'Tags' } as Record<string, string>,
   columns: {
     title: 'Columns', search: 'Search metrics, params and tags', reset: 'Default', shown: 'Shown', add: 'Add', more: (n: string) => `${n} more: narrow the search`, close: 'Done',
     expression: 'Add any value, such as max(metrics.auc)', remove: 'Remove', left: 'Move left', right: 'Move right', none: 'Nothing has this in its name.', spark: 'sparkline', limit: 'A table has at most 200 columns.',
