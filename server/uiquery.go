@@ -64,7 +64,20 @@ func parseColumn(text string) (tree.Item, error) {
 }
 
 // uiQuery answers a page of runs, or the table of a query with SELECT or GROUP BY.
+// A text that cannot be read is no error of the page: the answer says where it is
+// wrong, as that of uiCheck.
 func (s *Server) uiQuery(ctx context.Context, a args) (any, error) {
+	answer, err := s.uiRuns(ctx, a)
+	var p *query.ParseError
+	if errors.As(err, &p) {
+		return struct {
+			Problem *uiProblem `json:"problem"`
+		}{newProblem(p)}, nil
+	}
+	return answer, err
+}
+
+func (s *Server) uiRuns(ctx context.Context, a args) (any, error) {
 	opt := a.uiScope()
 	opt.OrderBy, opt.After = a.strs("order_by"), a.str("after")
 	opt.Offset, opt.Limit = int(a.int("offset", 0)), a.cappedResults(100, maxUIRows)

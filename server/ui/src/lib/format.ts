@@ -78,7 +78,8 @@ export function whole(column: string, v: Cell): string {
 export function relative(x: number, base: number): string {
   if (!Number.isFinite(x) || !Number.isFinite(base) || base === 0) return ''
   const p = (100 * (x - base)) / Math.abs(base)
-  if (p === 0) return '±0 %'
+  if (p === 0) return ''
   const a = Math.abs(p)
-  return `${p > 0 ? '+' : '−'}${a >= 1000 ? '>999' : a < 10 ? a.toFixed(1) : Math.round(a)} %`
+  if (a >= 1000) return p > 0 ? '>+999 %' : '<−999 %'
+  return `${p > 0 ? '+' : '−'}${a < 10 ? a.toFixed(1) : Math.round(a)} %`
 }

@@ -1,7 +1,7 @@
 // The runs of a search, in pages that are fetched when they are seen.
 
 import { own } from './api'
-import type { Cell, Table, View } from './types'
+import type { Cell, Problem, Table, View } from './types'
 
 export interface RunRow {
   id: string
@@ -54,6 +54,7 @@ export class RunList {
   explained = $state('')
   partial = $state(false)
   error = $state.raw<Error | undefined>()
+  problem = $state.raw<Problem | undefined>() // with the query, the order or a column
   loading = $state(false)
 
   private search: Search | undefined
@@ -134,6 +135,12 @@ export class RunList {
         ...bodyOf(s), offset: page * pageSize, max_results: pageSize, total: first, explain: first, top_only: s.nested,
       }, stop.signal)
       if (turn !== this.turn) return
+      if (t.problem) {
+        this.problem = t.problem
+        this.total = -1
+        return
+      }
+      this.problem = undefined
       this.error = undefined
       if (first) {
         this.hints = t.hints

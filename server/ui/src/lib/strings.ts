@@ -28,7 +28,7 @@ export const text = {
   query: {
     label: 'Query', placeholder: "metrics.loss < 0.3 AND params.model = 'xgb'", matches: (n: string) => `${n} ${n === '1' ? 'run matches' : 'runs match'}`, checking: '…', history: 'History', save: 'Save', saved: 'Saved',
     explain: 'Explain', run: 'Enter to search', nameLabel: 'Name of the saved query', remove: 'Remove', noHistory: 'Queries that were made stand here.', clear: 'Clear',
-    help: 'Language',
+    unreadable: 'The search cannot be read',
   },
   groups: { params: 'Parameters', metrics: 'Metrics', tags: 'Tags' } as Record<string, string>,
   columns: {

@@ -4,6 +4,7 @@ export type View = 'ACTIVE_ONLY' | 'DELETED_ONLY'
 export type Cell = null | string | number | boolean
 
 export interface Table {
+  problem?: Problem // nothing else is there then
   columns: string[]
   values: (Cell | { f: string })[][]
   rows: number
