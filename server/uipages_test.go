@@ -145,9 +145,9 @@ func TestUIQueryTableAndProblems(t *testing.T) {
 	require.False(t, p.IDs)
 	require.Equal(t, [][]any{{"1"}, {float64(4)}}, p.Values)
 	for body, pos := range map[string][2]int{
-		`{"experiment_ids": ["0"], "query": "metrics.loss > 'é' "}`:                         {0, 18},
-		`{"experiment_ids": ["0"], "query": "params.é = '😀' AND foo"}`:                      {19, 22},
-		`{"experiment_ids": ["0"], "columns": ["params.lr", "min(params.lr"]}`:              {13, 13},
+		`{"experiment_ids": ["0"], "query": "metrics.loss > 'é' "}`:                         {15, 18},
+		`{"experiment_ids": ["0"], "query": "params.é = '😀' AND foo"}`:                      {20, 23},
+		`{"experiment_ids": ["0"], "columns": ["params.lr", "min(params.lr"]}`:              {4, 13},
 		`{"experiment_ids": ["0"], "columns": ["params.lr"], "order_by": ["params.lr UP"]}`: {10, 12},
 	} {
 		p := b.page(body)

@@ -105,7 +105,7 @@ func (s *Server) uiRuns(ctx context.Context, a args) (any, error) {
 	}
 	if q.Limit > 0 { // later pages are of what the query's own limit leaves
 		opt.Limit = min(opt.Limit, q.Limit-opt.Offset)
-		if opt.Limit <= 0 || opt.After != "" && opt.Offset == 0 {
+		if opt.Limit <= 0 || opt.After != "" {
 			return uiAnswer(&runstone.Page[string]{Columns: runColumns[:], Total: q.Limit}, false), nil
 		}
 	}
@@ -131,8 +131,8 @@ func (s *Server) uiRuns(ctx context.Context, a args) (any, error) {
 		return nil, err
 	}
 	page.Columns = append(append([]string{}, runColumns[:]...), columns[:first-len(runColumns)]...)
-	if q.Limit > 0 {
-		page.Total = min(page.Total, q.Limit)
+	if q.Limit > 0 { // a cursor knows nothing of how much of it is left
+		page.Total, page.Next = min(page.Total, q.Limit), ""
 	}
 	for at := first; at < len(items); at += perSelect {
 		some := items[at:min(at+perSelect, len(items))]

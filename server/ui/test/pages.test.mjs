@@ -198,7 +198,7 @@ test('charts: all points told of, zoom in full detail, NaN, table, crosshair ove
   const over = loss.locator('.u-over'), box = await over.boundingBox()
   await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2)
   await loss.locator('.tip').getByText('sweep-1').waitFor()
-  await page.getByRole('region', { name: 'test/loss' }).locator('.tip').getByText('sweep-1').waitFor()
+  await page.getByRole('region', { name: 'test/loss' }).locator('.u-cursor-x:not(.u-off)').waitFor()
 
   await page.mouse.move(box.x + box.width * 0.5, box.y + 50)
   await page.mouse.down()

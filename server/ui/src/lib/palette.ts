@@ -16,13 +16,19 @@ export const color = (look: Look, isDark: boolean) => (isDark ? dark : light)[lo
 export function looks(runs: string[]): Map<string, Look> {
   const out = new Map<string, Look>()
   const taken = new Set<number>()
-  const places = hues * dashes.length
   for (const id of runs) {
-    let at = hash(id) % hues
-    while (taken.has(at % places) && at < places * 2) at++
-    taken.add(at % places)
-    at %= places
-    out.set(id, { hue: at % hues, dash: dashes[Math.floor(at / hues)], marker: at % 4 })
+    if (taken.size === hues * dashes.length) taken.clear() // more runs than looks: they come again
+    const first = hash(id) % hues
+    let layer = 0, step = 0
+    while (taken.has(layer * hues + ((first + step) % hues))) {
+      if (++step === hues) {
+        step = 0
+        layer++
+      }
+    }
+    const hue = (first + step) % hues
+    taken.add(layer * hues + hue)
+    out.set(id, { hue, dash: dashes[layer], marker: (hue + layer) % 4 })
   }
   return out
 }

@@ -60,6 +60,7 @@ export class RunList {
   private search: Search | undefined
   private pages = $state.raw<Map<number, RunRow[]>>(new Map())
   private open = $state.raw<{ at: number, id: string, kids: RunRow[] }[]>([]) // expanded, by place
+  private nexts = new Map<number, string>() // where the page behind a page goes on, which is faster than counting
   private asked = new Map<number, AbortController>()
   private turn = 0
 
@@ -103,6 +104,7 @@ export class RunList {
   private forget() {
     for (const c of this.asked.values()) c.abort()
     this.asked.clear()
+    this.nexts.clear()
     this.turn++
   }
 
@@ -126,13 +128,13 @@ export class RunList {
   }
 
   private async fetch(page: number, first: boolean) {
-    const s = this.search!, turn = this.turn
+    const s = this.search!, turn = this.turn, after = this.nexts.get(page - 1)
     const stop = new AbortController()
     this.asked.set(page, stop)
     this.loading = true
     try {
       const t = await own<Table>('search-runs', {
-        ...bodyOf(s), offset: page * pageSize, max_results: pageSize, total: first, explain: first, top_only: s.nested,
+        ...bodyOf(s), ...(after ? { after } : { offset: page * pageSize }), max_results: pageSize, total: first, explain: first, top_only: s.nested,
       }, stop.signal)
       if (turn !== this.turn) return
       if (t.problem) {
@@ -153,6 +155,7 @@ export class RunList {
         return
       }
       const rows = toRows(t)
+      this.nexts.set(page, t.next)
       this.pages = new Map(this.pages).set(page, rows)
       if (first) this.total = Math.max(t.total, rows.length)
     } catch (e) {
