@@ -281,6 +281,21 @@ func TestUISeries(t *testing.T) {
 	require.True(t, math.IsNaN(columns[0][2][10]))
 	heads, _ = ask(fmt.Sprintf(`{"run_ids": [%q], "metric_keys": ["long"], "from_time": 1100, "to_time": 1199, "buckets": 500}`, ids[0]))
 	require.EqualValues(t, 100, heads[0].Points)
+	// Points that were logged without a step.
+	batch = runstone.Batch{}
+	for i := range int64(1000) {
+		v := float64(i)
+		if i == 15 {
+			v = math.NaN()
+		}
+		batch.Metrics = append(batch.Metrics, runstone.Metric{Name: "stepless", Time: 5000 + i, Value: v})
+	}
+	require.NoError(t, b.db.LogBatch(context.Background(), ids[1], batch))
+	heads, columns = ask(fmt.Sprintf(`{"run_ids": [%q], "metric_keys": ["stepless"], "buckets": 100, "shared": true}`, ids[1]))
+	require.Equal(t, uiSeriesHead{ids[1], "stepless", 100, 1000, 1, false}, heads[0])
+	require.Equal(t, []float64{0, 5019, 10, 19, 10, 19, 10, 1}, []float64{
+		columns[0][0][1], columns[0][1][1], columns[0][2][1], columns[0][3][1], columns[0][4][1], columns[0][5][1], columns[0][6][1], columns[0][7][1],
+	})
 	heads, _ = ask(fmt.Sprintf(`{"run_ids": [%q], "metric_keys": ["nothing"]}`, ids[0]))
 	require.Empty(t, heads)
 }

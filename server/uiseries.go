@@ -20,7 +20,7 @@ import (
 //	         the others, of points summed up in n buckets,
 //	           step, time (of the last point), first, last, min, max, count, nan
 //
-// A series is raw when every bucket has one point, so all points are there. Times
+// A curve whose points all have one step is divided by time. A series is raw when every bucket has one point, so all points are there. Times
 // are Unix ms. min and max are NaN where all values are.
 
 const (
@@ -83,22 +83,66 @@ func (s *Server) uiSeries(ctx context.Context, a args) (any, error) {
 			curves = append(curves, runstone.Curve{Run: run, Metric: m})
 		}
 	}
+	var found [][]runstone.Bucket
 	if shared {
-		found, err := s.db.DownsampleAll(ctx, curves, r, buckets)
+		all, err := s.db.DownsampleAll(ctx, curves, r, buckets)
 		if err != nil {
 			return nil, err
 		}
-		return packSeries(curves, found)
+		found = all
 	}
-	found := make([][]runstone.Bucket, len(curves))
 	for i := range curves {
-		one, err := s.db.DownsampleAll(ctx, curves[i:i+1], r, buckets)
-		if err != nil {
-			return nil, err
+		if !shared {
+			one, err := s.db.DownsampleAll(ctx, curves[i:i+1], r, buckets)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, one[0])
 		}
-		found[i] = one[0]
+		if b := found[i]; len(b) == 1 && b[0].Count > 1 && b[0].Count <= maxStepless && b[0].First.Step == b[0].Last.Step {
+			byTime, err := s.bucketsByTime(ctx, curves[i], r, buckets, b[0].Count)
+			if err != nil {
+				return nil, err
+			}
+			found[i] = byTime
+		}
 	}
 	return packSeries(curves, found)
+}
+
+// maxStepless bounds the points of a curve that are read for [Server.bucketsByTime].
+const maxStepless = 2_000_000
+
+// bucketsByTime sums up a curve whose points have one step, as those have that are
+// logged without any: in the order of their times, as many to each bucket.
+func (s *Server) bucketsByTime(ctx context.Context, c runstone.Curve, r runstone.PointRange, buckets int, count int64) ([]runstone.Bucket, error) {
+	each := (count + int64(buckets) - 1) / int64(buckets)
+	var out []runstone.Bucket
+	for p, err := range s.db.PointsIn(ctx, []runstone.Curve{c}, r) {
+		if err != nil {
+			return nil, err
+		}
+		for i, v := range p.Values {
+			at := runstone.Point{Step: p.Steps[i], Time: p.Times[i], Value: v}
+			if n := len(out); n == 0 || out[n-1].Count == each {
+				out = append(out, runstone.Bucket{First: at, Min: math.NaN(), Max: math.NaN()})
+			}
+			b := &out[len(out)-1]
+			b.Count++
+			b.Last = at
+			if math.IsNaN(v) {
+				b.NaN++
+				continue
+			}
+			if !(b.Min <= v) {
+				b.Min = v
+			}
+			if !(b.Max >= v) {
+				b.Max = v
+			}
+		}
+	}
+	return out, nil
 }
 
 // packSeries writes the answer; curves without points are left out.

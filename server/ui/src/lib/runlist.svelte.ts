@@ -69,9 +69,9 @@ export class RunList {
     return Math.max(this.total, 0) + this.open.reduce((n, o) => n + o.kids.length, 0)
   }
 
-  /** Every run that was fetched. */
-  get loaded(): RunRow[] {
-    return [...[...this.pages.entries()].sort((a, b) => a[0] - b[0]).flatMap(([, rows]) => rows), ...this.open.flatMap((o) => o.kids)]
+  /** The first runs. */
+  get head(): RunRow[] {
+    return this.pages.get(0) ?? []
   }
 
   find(id: string): RunRow | undefined {
