@@ -40,7 +40,7 @@ const noUI = `<!doctype html>
 point a client at this address with <code>mlflow.set_tracking_uri</code> or <code>MLFLOW_TRACKING_URI</code>.</p>
 <p>The API is under <code>/api/2.0/mlflow/</code>, files are under <code>/api/2.0/mlflow-artifacts/</code>.</p>
 <p>This binary was built without the web UI. In the sources, with Node.js 20.19 or later,
-<code>make ui build</code> makes one with it.</p>
+<code>make build</code> makes one with it. Another UI, such as that of an installed <code>mlflow</code>, is shown with <code>--ui</code> and its folder.</p>
 </html>
 `
 
