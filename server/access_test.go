@@ -126,7 +126,7 @@ func (th things) request(prefix string, rt *route, user string) (at, body string
 		return at + "?run_uuid=" + th.run + "&path=up", "x"
 	}
 	b, _ := json.Marshal(map[string]any{
-		"experiment_id": th.experiment, "experiment_ids": []string{th.experiment}, "run_id": th.run, "source_run_id": th.run,
+		"experiment_id": th.experiment, "experiment_ids": []string{th.experiment}, "run_id": th.run, "run_ids": []string{th.run}, "source_run_id": th.run,
 		"name": th.model, "version": "1", "alias": "a", "stage": "Production", "key": "k", "value": "1", "timestamp": 1,
 		"source": "runs:/" + th.run + "/m", "model_id": th.logged, "models": []any{map[string]any{"model_id": th.logged}},
 		"username": user, "permission": "READ", "resource_type": "experiment", "resource_id": th.experiment,

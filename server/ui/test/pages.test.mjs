@@ -71,7 +71,7 @@ test('the table: order, columns that are remembered, sparklines', async () => {
 
   await page.getByRole('button', { name: /^Columns/ }).click()
   await page.getByLabel('Search metrics, params and tags').fill('loss')
-  await page.getByLabel('sparkline').check()
+  await page.getByRole('listitem').filter({ hasText: 'train/loss' }).getByLabel('sparkline').check()
   await page.getByLabel(/Add any value/).fill('max(metrics.accuracy)')
   await page.getByRole('button', { name: 'Add', exact: true }).click()
   await page.getByLabel(/Add any value/).fill('max(metrics.')
