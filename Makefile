@@ -1,5 +1,5 @@
 # Runstone. `make` lists the targets; CI runs `make test` and `make test-peers`.
-# No target downloads anything but pinned modules and Python packages.
+# No target downloads anything but pinned modules, Python and npm packages.
 
 GO        ?= go
 PYTHON    ?= python3
@@ -17,8 +17,8 @@ CACHE     := .cache
 PACKAGES  := ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 \
-        test-client-mlflow29 test-client-skinny test-client-deep test-client-java test-client-tensorboard test-ui-mlflow compare-mlflow bigfile \
+.PHONY: help ui build run check lint test test-go test-clients test-client-mlflow3 test-client-mlflow2 \
+        test-client-mlflow29 test-client-skinny test-client-deep test-client-java test-client-tensorboard test-ui test-ui-mlflow compare-mlflow bigfile \
         race fuzz fuzz-search torture bench bench-check bench-trend peers peers-servers test-peers clean
 
 help: ## list the targets
@@ -28,7 +28,22 @@ help: ## list the targets
 VERSION = $(if $(wildcard .git),$(shell git describe --tags --match 'v[0-9]*' 2>/dev/null))
 COMMIT  = $(if $(wildcard .git),$(shell git describe --always --abbrev=12 --exclude '*' --dirty=+changes 2>/dev/null))
 
-build: ## compile bin/runstone
+# The web UI is built from server/ui into server/ui/dist, which the binary embeds.
+# Without Node.js the binary is built without it, and its front page says so.
+UI        := server/ui
+UISOURCES := $(shell find $(UI)/src -type f 2>/dev/null) $(addprefix $(UI)/,index.html package-lock.json package.json svelte.config.js tsconfig.json vite.config.ts)
+
+ui: $(UI)/dist/index.html ## build the web UI (needs Node.js 20.19 or later)
+
+$(UI)/node_modules/.package-lock.json: $(UI)/package-lock.json
+	cd $(UI) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(UI)/dist/index.html: $(UI)/node_modules/.package-lock.json $(UISOURCES)
+	cd $(UI) && npm run --silent build
+
+build: $(if $(shell command -v npm),ui) ## compile bin/runstone, with the web UI where there is Node.js
+	@command -v npm >/dev/null || echo "there is no npm: the binary will be without the web UI"
 	@echo "building; the first build takes a few minutes"
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION) -X main.commit=$(COMMIT)" -o bin/runstone ./cmd/runstone
 
@@ -46,7 +61,7 @@ check: lint ## lint, the table of allowed imports, the short Go tests
 	$(GO) test -run 'Arrows' .
 	$(GO) test -short $(PACKAGES)
 
-test: lint build test-go test-clients test-ui-mlflow ## lint and all tests
+test: lint build test-go test-clients test-ui test-ui-mlflow ## lint and all tests
 
 test-go: ## all Go tests, with the short torture
 	@if [ -z "$$RUNSTONE_CORPUS" ]; then echo "RUNSTONE_CORPUS names no folder of real curves: tests that replay them are skipped, generated curves of the same kinds run"; fi
@@ -98,6 +113,10 @@ $(CACHE)/venv-%/stamp: $(CLIENTS)/requirements-%.txt
 	$(PYTHON) -m venv $(CACHE)/venv-$*
 	$(CACHE)/venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
+
+# Debian's chromium, or another that CHROMIUM names.
+test-ui: build ui ## the web UI's types, and its pages in headless Chromium
+	cd $(UI) && npm run --silent check && npm test
 
 race: ## the Go tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 40m $(PACKAGES)
@@ -159,5 +178,5 @@ test-peers: build $(CACHE)/venv-mlflow3/stamp $(SERVERS)/stamp ## the tests of t
 	cd bench/peers && CGO_ENABLED=1 $(GO) test .
 
 clean: ## remove what was built; data and environments stay
-	rm -rf bin
+	rm -rf bin $(UI)/dist/assets $(UI)/dist/index.html
 	$(GO) clean -testcache

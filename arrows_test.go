@@ -43,7 +43,7 @@ var arrows = map[string][]string{
 	"export":         {".", "lineage", "store"},
 	"migrate":        {".", "artifact", "lineage"},
 	"migrate/sqlite": {".", "lineage", "migrate"},
-	"server":         {".", "access", "artifact", "lineage", "query", "server/internal/graphql", "store", "webhook"},
+	"server":         {".", "access", "artifact", "lineage", "query", "query/tree", "server/internal/graphql", "store", "webhook"},
 	"webhook":        {"internal/record"},
 	"bench":          {".", "artifact"},
 	"cmd/runstone":   {".", "access", "artifact", "bench", "bench/load", "export", "lineage", "migrate", "migrate/mlruns", "migrate/rest", "migrate/sqlite", "migrate/tensorboard", "query", "query/tree", "server", "store", "webhook"},

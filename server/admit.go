@@ -57,6 +57,8 @@ func (s *Server) pool(rt *route) places {
 	switch {
 	case rt.raw != nil && rt.perm == public:
 		return nil
+	case rt.mount == own && rt.path == livePath:
+		return s.listeners
 	case rt.raw != nil && rt.limit == 0:
 		return s.uploads
 	case rt.raw != nil && (rt.perm == read || rt.perm == signed):

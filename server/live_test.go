@@ -219,7 +219,7 @@ func TestTraversal(t *testing.T) {
 	b.ok("POST", api+"/model-versions/create", fmt.Sprintf(`{"name": "reg", "source": "mlflow-artifacts:/0/%s/artifacts", "run_id": "%s"}`, run, run))
 	canary := filepath.Join(b.db.Dir(), "canary")
 	require.NoError(t, os.WriteFile(canary, []byte("secret"), 0o600))
-	before := tree(t, b.db.Dir())
+	before := treeOf(t, b.db.Dir())
 
 	plain := []string{"../canary", "../../canary", "/etc/passwd", "a/../../canary", "./../canary", "..", "C:/canary", "..;/canary", "a?/../canary", `..\canary`, "file:///etc/passwd", "a//b", "x#../canary", "~/../canary/..", "a\x00b"}
 	for _, p := range plain {
@@ -246,7 +246,7 @@ func TestTraversal(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, before, tree(t, b.db.Dir()))
+	require.Equal(t, before, treeOf(t, b.db.Dir()))
 }
 
 // escapeAll percent-encodes every byte that is not a letter.
@@ -262,8 +262,8 @@ func escapeAll(s string) string {
 	return out.String()
 }
 
-// tree lists the files of the artifact root and the canary.
-func tree(t *testing.T, dir string) []string {
+// treeOf lists the files of the artifact root and the canary.
+func treeOf(t *testing.T, dir string) []string {
 	t.Helper()
 	var out []string
 	require.NoError(t, filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {

@@ -33,6 +33,7 @@ const (
 	frontend                  // the static prefix
 	users2                    // as api2, where there are users
 	users3                    // as api3, where there are users
+	own                       // ajax-api/runstone: what the web UI needs besides MLflow's API
 )
 
 // Limits of request bodies in bytes.
@@ -63,6 +64,7 @@ var routes = []route{
 	{"GET", frontend, "/", public, noBody, nil, (*Server).front},
 	{"GET", frontend, "", public, noBody, nil, (*Server).toFront},
 	{"GET", frontend, "/static-files/{path...}", public, noBody, nil, (*Server).staticFile},
+	{"GET", frontend, "/assets/{path...}", public, noBody, nil, (*Server).pagesFile},
 	{"GET", frontend, "/health", public, noBody, nil, (*Server).health},
 	{"GET", frontend, "/version", public, noBody, nil, (*Server).version},
 	{"GET", frontend, "/metrics", read, noBody, nil, (*Server).prometheus},
@@ -154,6 +156,14 @@ var routes = []route{
 	{"POST", api2, "/model-versions/set-tag", write, smallBody, (*Server).setVersionTag, nil},
 	{"DELETE", api2, "/model-versions/delete-tag", write, smallBody, (*Server).deleteVersionTag, nil},
 
+	{"POST", own, "/search-runs", read, smallBody, (*Server).uiQuery, nil},
+	{"POST", own, "/search-check", read, smallBody, (*Server).uiCheck, nil},
+	{"POST", own, "/search-fields", read, smallBody, (*Server).uiFields, nil},
+	{"POST", own, "/search-values", read, smallBody, (*Server).uiValues, nil},
+	{"POST", own, "/search-series", read, smallBody, (*Server).uiSeries, nil},
+	{"GET", own, "/run-metrics", read, noBody, (*Server).uiMetrics, nil},
+	{"GET", own, livePath, read, noBody, nil, (*Server).uiLive},
+
 	{"POST", users2, "/users/create", write, noBody, (*Server).createUser, nil},
 	{"GET", users2, "/users/get", read, noBody, (*Server).getUser, nil},
 	{"GET", users2, "/users/list", read, noBody, (*Server).listUsers, nil},
@@ -205,6 +215,8 @@ func (m mount) prefixes(static string) []string {
 		return []string{static + "/ajax-api/2.0/mlflow"}
 	case files2:
 		return []string{"/api/2.0/mlflow-artifacts", static + "/ajax-api/2.0/mlflow-artifacts"}
+	case own:
+		return []string{static + "/ajax-api/runstone"}
 	}
 	return []string{static}
 }

@@ -57,7 +57,7 @@ func TestEveryRouteHasItsRules(t *testing.T) {
 			open[rt.perm] = append(open[rt.perm], rt.path)
 		}
 	}
-	require.Equal(t, []string{"/", "", "/static-files/{path...}", "/health", "/version", "/server-info"}, open[public])
+	require.Equal(t, []string{"/", "", "/static-files/{path...}", "/assets/{path...}", "/health", "/version", "/server-info"}, open[public])
 	require.Equal(t, []string{"/mpu/part/{part...}", "/signed/{path...}"}, open[signed])
 }
 
@@ -70,7 +70,7 @@ func TestEveryRoute(t *testing.T) {
 	l := b.ok("POST", api+"/logged-models", `{"experiment_id": "0", "name": "lm"}`)["model"].(map[string]any)["info"].(map[string]any)["model_id"].(string)
 	b.put("0/models/"+l+"/artifacts/MLmodel", "flavors: {}\n")
 	fill := strings.NewReplacer("$R", r, "$L", l).Replace
-	files := "/api/2.0/mlflow-artifacts"
+	files, ui := "/api/2.0/mlflow-artifacts", "/ajax-api/runstone"
 	cases := []struct {
 		route       string // method and path of the table
 		path        string // below the API, or whole
@@ -82,6 +82,7 @@ func TestEveryRoute(t *testing.T) {
 		{"GET /", "/", "", "/?x#", 0, ""},
 		{"GET ", "/", "", "", 0, ""},
 		{"GET /static-files/{path...}", "/", "", "/static-files/none", 404, "Not Found"},
+		{"GET /assets/{path...}", "", "", "/assets/../index.html", 404, "Not Found"},
 		{"GET /health", "/health", "", "", 0, ""},
 		{"GET /version", "/version", "", "", 0, ""},
 		{"GET /metrics", "", "", "/metrics", 404, "Not Found"},
@@ -170,6 +171,13 @@ func TestEveryRoute(t *testing.T) {
 		{"PATCH /webhooks/{webhook_id}", "", "", api + "/webhooks/x", 404, "Webhook with ID x not found."},
 		{"DELETE /webhooks/{webhook_id}", "", "", api + "/webhooks/x", 404, "Webhook with ID x not found."},
 		{"POST /webhooks/{webhook_id}/test", "", "", api + "/webhooks/x/test", 404, "Webhook with ID x not found."},
+		{"POST /search-runs", ui + "/search-runs", `{"experiment_ids": ["0"], "columns": ["params.p", "min(metrics.m)"]}`, `{"experiment_ids": ["0"], "columns": ["params.p, run_id"]}`, 400, "A column is one value"},
+		{"POST /search-check", ui + "/search-check", `{"experiment_ids": ["0"], "query": "metrics.m >"}`, `{}`, 400, "'experiment_ids'"},
+		{"POST /search-fields", ui + "/search-fields", `{"experiment_ids": ["0"]}`, `{"experiment_ids": ["0"], "entities": ["x"]}`, 400, "none of metrics"},
+		{"POST /search-values", ui + "/search-values", `{"experiment_ids": ["0"], "field": "params.p"}`, `{"experiment_ids": ["0"], "field": "metrics.m"}`, 400, "not a field of texts"},
+		{"POST /search-series", ui + "/search-series", `{"run_ids": ["$R"], "metric_keys": ["m"]}`, `{"run_ids": ["$R"], "metric_keys": ["m"], "buckets": 0}`, 400, "buckets"},
+		{"GET /run-metrics", ui + "/run-metrics?run_id=$R", "", "?run_id=x", 404, "not found"},
+		{"GET /live", "", "", ui + "/live", 400, "A listener hears"},
 		{"GET /traces", "/traces?experiment_ids=0", "", "", 0, ""},
 		{"POST /traces/search", "/api/3.0/mlflow/traces/search", `{}`, "", 0, ""},
 		{"POST /traces/metrics", "/api/3.0/mlflow/traces/metrics", `{}`, "", 0, ""},

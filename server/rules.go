@@ -57,12 +57,13 @@ func needs(of subject, level access.Level, more ...need) rule {
 // test fails. What a handler of anyUser does is its own to check, by seesRun and
 // its like.
 var rules = map[string]rule{
-	"GET /":            needs(anyUser, 0),
-	"GET /health":      needs(everybody, 0),
-	"GET /version":     needs(everybody, 0),
-	"GET /server-info": needs(everybody, 0),
-	"GET /metrics":     needs(anyUser, 0), // numbers of requests and bytes, of nobody in particular
-	"GET ":             needs(anyUser, 0),
+	"GET /":                 needs(anyUser, 0),
+	"GET /assets/{path...}": needs(everybody, 0),
+	"GET /health":           needs(everybody, 0),
+	"GET /version":          needs(everybody, 0),
+	"GET /server-info":      needs(everybody, 0),
+	"GET /metrics":          needs(anyUser, 0), // numbers of requests and bytes, of nobody in particular
+	"GET ":                  needs(anyUser, 0),
 
 	"GET /static-files/{path...}": needs(anyUser, 0),
 	"GET /graphql":                needs(anyUser, 0), // each field is checked as its route
@@ -159,6 +160,14 @@ var rules = map[string]rule{
 	"POST /model-versions/transition-stage": needs(model, toEdit),
 	"POST /model-versions/set-tag":          needs(model, toEdit),
 	"DELETE /model-versions/delete-tag":     needs(model, toManage),
+
+	"POST /search-runs":   needs(experiments, toRead),
+	"POST /search-check":  needs(experiments, toRead),
+	"POST /search-fields": needs(experiments, toRead),
+	"POST /search-values": needs(experiments, toRead),
+	"POST /search-series": needs(runIDsOf, toRead),
+	"GET /run-metrics":    needs(runOf, toRead),
+	"GET /live":           needs(experiments, toRead, need{runIDsOf, toRead}),
 
 	"POST /users/create":           needs(onlyAdmin, 0),
 	"GET /users/get":               needs(self, 0),

@@ -127,6 +127,7 @@ type Server struct {
 	slots     places // requests at work
 	uploads   places
 	downloads places
+	listeners places
 	memory    places // for bodies, in units of blockSize
 	buffers   sync.Pool
 }
@@ -192,7 +193,7 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 	s.parts.m = map[string]*partsUpload{}
 	s.slots = make(places, s.opt.MaxConcurrent)
 	s.uploads, s.downloads = make(places, maxUploads), make(places, maxDownloads)
-	s.memory = make(places, maxBodies/blockSize)
+	s.memory, s.listeners = make(places, maxBodies/blockSize), make(places, maxListeners)
 	s.routes = newTable(s.opt.StaticPrefix, s.opt.Access != nil)
 	if s.opt.Metrics {
 		s.meter = newMeter(s.routes)
@@ -217,7 +218,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		BaseContext: func(net.Listener) context.Context { // who listens for changes goes when ctx is done
+			return context.WithValue(context.Background(), stoppingKey{}, ctx.Done())
+		},
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	working, endWork := context.WithCancel(ctx)
 	var owned sync.WaitGroup

@@ -4,19 +4,6 @@ import (
 	"net/http"
 )
 
-// frontPage is the first page of a server without a web UI.
-const frontPage = `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Runstone</title>
-<h1>Runstone</h1>
-<p>This is the tracking server of a Runstone database. It answers MLflow's REST API:
-point a client at this address with <code>mlflow.set_tracking_uri</code> or <code>MLFLOW_TRACKING_URI</code>.</p>
-<p>The API is under <code>/api/2.0/mlflow/</code>, files are under <code>/api/2.0/mlflow-artifacts/</code>.
-To see a web UI here, start the server with <code>--ui</code> and a folder such as that of an installed <code>mlflow</code>.</p>
-</html>
-`
-
 func (s *Server) health(w http.ResponseWriter, _ *http.Request, _ string) {
 	writeText(w, http.StatusOK, "OK")
 }

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// A web UI is a folder with an index.html that finds its files under
+// A web UI of others, which Options.UI puts in the place of our own (uipages.go),
+// is a folder with an index.html that finds its files under
 // static-files/, as the one in MLflow's wheel does.
 
 // uiPolicy is the Content-Security-Policy of the pages and scripts of a web UI.
@@ -72,7 +73,7 @@ func uiType(name string) string {
 // front is the first page: that of the UI, if there is one.
 func (s *Server) front(w http.ResponseWriter, r *http.Request, _ string) {
 	if s.opt.UI == nil {
-		writePage(w, http.StatusOK, frontPage)
+		s.pages(w)
 		return
 	}
 	s.sendUI(w, r, uiIndex)

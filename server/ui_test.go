@@ -84,6 +84,7 @@ func TestUIScripts(t *testing.T) {
 
 func TestNoUI(t *testing.T) {
 	b := newBench(t, nil)
-	require.Contains(t, b.do("GET", "/", "").Body.String(), "--ui")
+	require.Contains(t, b.do("GET", "/", "").Body.String(), "Runstone")
+	require.Contains(t, noUI, "--ui")
 	require.Equal(t, 404, b.do("GET", "/static-files/index.html", "").Code)
 }

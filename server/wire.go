@@ -206,6 +206,11 @@ func (s *Server) writeJSON(w http.ResponseWriter, r *http.Request, v any) {
 		s.reuse(buf)
 		return
 	}
+	if b, ok := v.(packed); ok {
+		w.Header().Set("Content-Type", "application/octet-stream")
+		_, _ = w.Write(b) // the client may have gone
+		return
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

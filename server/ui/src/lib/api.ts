@@ -1,0 +1,75 @@
+// Requests to the server. Paths are below the page, so that a prefix needs no
+// setting. What cannot be answered is an ApiError with the server's own words.
+
+export class ApiError extends Error {
+  constructor(readonly status: number, readonly code: string, message: string) {
+    super(message)
+  }
+}
+
+async function ask(path: string, init: RequestInit): Promise<Response> {
+  let answer: Response
+  try {
+    answer = await fetch(path, { credentials: 'same-origin', ...init })
+  } catch (e) {
+    if ((e as Error).name === 'AbortError') throw e
+    throw new ApiError(0, 'UNREACHABLE', 'The server does not answer.')
+  }
+  if (answer.ok) return answer
+  const text = await answer.text()
+  try {
+    const e = JSON.parse(text)
+    throw new ApiError(answer.status, e.error_code ?? '', e.message ?? text)
+  } catch (e) {
+    if (e instanceof ApiError) throw e
+    throw new ApiError(answer.status, '', `The server answered ${answer.status}.`)
+  }
+}
+
+const post = (body: unknown, signal?: AbortSignal): RequestInit => ({
+  method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), signal,
+})
+
+const query = (args: Record<string, string | number | undefined>) => {
+  const q = new URLSearchParams()
+  for (const [k, v] of Object.entries(args)) if (v !== undefined) q.set(k, String(v))
+  return q.size ? '?' + q : ''
+}
+
+/** Runstone's own API. */
+export async function own<T>(name: string, body: unknown, signal?: AbortSignal): Promise<T> {
+  return (await ask('ajax-api/runstone/' + name, post(body, signal))).json()
+}
+
+export async function ownGet<T>(name: string, args: Record<string, string | number | undefined>, signal?: AbortSignal): Promise<T> {
+  return (await ask('ajax-api/runstone/' + name + query(args), { signal })).json()
+}
+
+export async function ownBytes(name: string, body: unknown, signal?: AbortSignal): Promise<ArrayBuffer> {
+  return (await ask('ajax-api/runstone/' + name, post(body, signal))).arrayBuffer()
+}
+
+/** MLflow's API. */
+export async function get<T>(name: string, args: Record<string, string | number | undefined> = {}, signal?: AbortSignal): Promise<T> {
+  return (await ask('ajax-api/2.0/mlflow/' + name + query(args), { signal })).json()
+}
+
+export async function send<T>(name: string, body: unknown): Promise<T> {
+  return (await ask('ajax-api/2.0/mlflow/' + name, post(body))).json()
+}
+
+/** The address of a file of a run. */
+export const fileURL = (run: string, path: string) => 'get-artifact' + query({ run_id: run, path })
+
+/** The first bytes of a file of a run. */
+export async function fileText(run: string, path: string, bytes: number, signal?: AbortSignal): Promise<string> {
+  const answer = await ask(fileURL(run, path), { signal, headers: { Range: `bytes=0-${bytes - 1}` } })
+  return new TextDecoder().decode(await answer.arrayBuffer())
+}
+
+export const eventsURL = (experiments: string[], runs: string[]) => {
+  const q = new URLSearchParams()
+  for (const e of experiments) q.append('experiment_ids', e)
+  for (const r of runs) q.append('run_ids', r)
+  return 'ajax-api/runstone/live?' + q
+}

@@ -1,0 +1,44 @@
+// The keyboard. A page says what its keys do while it is shown; '?' lists them.
+
+import { onDestroy } from 'svelte'
+
+export interface Key { keys: string, what: string, run: () => void }
+
+class Keyboard {
+  active = $state.raw<Key[]>([])
+  private first = ''
+  private timer = 0
+
+  constructor() {
+    addEventListener('keydown', (e) => this.press(e))
+  }
+
+  private press(e: KeyboardEvent) {
+    const at = e.target as HTMLElement
+    const typing = at.matches?.('input:not([type=checkbox]):not([type=range]), textarea, select, [contenteditable]')
+    if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || typing || document.querySelector('dialog[open]')) return
+    const name = this.first ? this.first + ' ' + e.key : e.key
+    const found = this.active.findLast((k) => k.keys.split(' / ').includes(name))
+    clearTimeout(this.timer)
+    this.first = ''
+    if (found) {
+      e.preventDefault()
+      found.run()
+    } else if (this.active.some((k) => k.keys.startsWith(e.key + ' ') && !k.keys.startsWith(e.key + ' /'))) {
+      this.first = e.key
+      this.timer = window.setTimeout(() => { this.first = '' }, 1200)
+    }
+  }
+
+  add(keys: Key[]) {
+    this.active = [...this.active, ...keys]
+    return () => { this.active = this.active.filter((k) => !keys.includes(k)) }
+  }
+}
+
+export const keyboard = new Keyboard()
+
+/** Keys of a component, while it is there. */
+export function useKeys(keys: Key[]) {
+  onDestroy(keyboard.add(keys))
+}

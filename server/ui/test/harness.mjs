@@ -1,0 +1,143 @@
+// Starts the built binary over a database of its own, fills it through the doors
+// that users have, and opens pages in Chromium. Every page is watched: an error on
+// its console or a request to another origin fails the test.
+
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { chromium } from 'playwright-core'
+
+const binary = process.env.RUNSTONE ?? new URL('../../../bin/runstone', import.meta.url).pathname
+const chrome = process.env.CHROMIUM ?? '/usr/bin/chromium'
+
+export class Lab {
+  static async open(prefix = '') {
+    const lab = new Lab()
+    lab.dir = mkdtempSync(join(tmpdir(), 'runstone-ui-'))
+    lab.data = join(lab.dir, 'data')
+    const args = ['server', '--port', '0', '-d', lab.data]
+    if (prefix) args.push('--static-prefix', prefix)
+    lab.server = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    lab.origin = await new Promise((resolve, reject) => {
+      let said = ''
+      const hear = (chunk) => {
+        said += chunk
+        const at = /http:\/\/127\.0\.0\.1:\d+/.exec(said)
+        if (at) resolve(at[0])
+      }
+      lab.server.stdout.on('data', hear)
+      lab.server.stderr.on('data', hear)
+      lab.server.on('exit', () => reject(new Error('the server ended: ' + said)))
+    })
+    lab.base = lab.origin + prefix
+    lab.browser = await chromium.launch({ executablePath: chrome, args: ['--no-sandbox'] })
+    return lab
+  }
+
+  async close() {
+    await this.browser?.close()
+    const ended = new Promise((resolve) => this.server.once('exit', resolve))
+    this.server.kill()
+    await ended
+    rmSync(this.dir, { recursive: true, force: true })
+  }
+
+  /** Asks MLflow's API. */
+  async api(method, path, body) {
+    const answer = await fetch(this.origin + '/api/2.0/mlflow/' + path, {
+      method, headers: { 'Content-Type': 'application/json' }, body: body === undefined ? undefined : JSON.stringify(body),
+    })
+    const text = await answer.text()
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`)
+    return JSON.parse(text)
+  }
+
+  async experiment(name) {
+    return (await this.api('POST', 'experiments/create', { name })).experiment_id
+  }
+
+  /** Makes a run and logs metrics, {key: values by step}, to it. */
+  async run(experiment, name, { params = {}, tags = {}, metrics = {}, status = 'FINISHED', start = Date.now() } = {}) {
+    const { run } = await this.api('POST', 'runs/create', { experiment_id: experiment, run_name: name, start_time: start, tags: pairs(tags) })
+    const id = run.info.run_id
+    for (const some of chunks(pairs(params), 100)) await this.api('POST', 'runs/log-batch', { run_id: id, params: some })
+    for (const [key, values] of Object.entries(metrics)) {
+      const points = values.map((value, step) => ({ key, step, timestamp: start + step * 10, value: Number.isFinite(value) ? value : String(value) }))
+      for (const some of chunks(points, 1000)) await this.api('POST', 'runs/log-batch', { run_id: id, metrics: some })
+    }
+    if (status !== 'RUNNING') await this.api('POST', 'runs/update', { run_id: id, status, end_time: start + 60_000 })
+    return id
+  }
+
+  async file(experiment, run, path, body) {
+    const answer = await fetch(`${this.origin}/api/2.0/mlflow-artifacts/artifacts/${experiment}/${run}/artifacts/${path}`, { method: 'PUT', body })
+    assert.ok(answer.ok)
+  }
+
+  /** Logs points with the command line: to the inbox, as a program beside the server does. */
+  log(lines, ...args) {
+    const done = spawnSync(binary, ['runs', 'log', '-', '--format', 'jsonl', '-d', this.data, ...args], { input: lines.map((l) => JSON.stringify(l) + '\n').join('') })
+    assert.equal(done.status, 0, String(done.stderr))
+    return String(done.stdout).trim()
+  }
+
+  /** A page that fails the test when it complains; see Seen. */
+  async page(hash = '', options = {}) {
+    const context = await this.browser.newContext({ viewport: { width: 1400, height: 860 }, ...options })
+    const page = await context.newPage()
+    page.complaints = []
+    page.on('console', (m) => { if (m.type() === 'error' || m.type() === 'warning') page.complaints.push(m.text()) })
+    page.on('pageerror', (e) => page.complaints.push(String(e)))
+    page.on('request', (r) => {
+      if (!r.url().startsWith(this.origin + '/') && !r.url().startsWith('blob:')) page.complaints.push('request to ' + r.url())
+    })
+    page.setDefaultTimeout(10_000)
+    await page.goto(this.base + '/' + hash)
+    return page
+  }
+
+  async done(page) {
+    assert.deepEqual(page.complaints, [])
+    await page.context().close()
+  }
+}
+
+const pairs = (o) => Object.entries(o).map(([key, value]) => ({ key, value: String(value) }))
+
+function* chunks(list, n) {
+  for (let i = 0; i < list.length; i += n) yield list.slice(i, i + n)
+}
+
+/** A noisy falling curve. */
+export function curve(n, seed = 1) {
+  let state = seed
+  const random = () => {
+    state = (state * 1103515245 + 12345) % 2147483648
+    return state / 2147483648
+  }
+  return Array.from({ length: n }, (_, i) => 2 * Math.exp(-i / (n / (3 + seed))) + 0.1 * random() + 0.01 * seed)
+}
+
+/** Real curves, as lines to log, by the name of their file; generated ones where there is no corpus. */
+export function realCurves(most) {
+  const dir = process.env.RUNSTONE_CORPUS
+  if (!dir) return new Map([['generated-a', lines('loss', curve(3000, 2))], ['generated-b', lines('loss', curve(3000, 5))]])
+  const out = new Map()
+  for (const f of readdirSync(dir).filter((f) => f.endsWith('.csv')).sort()) {
+    const found = []
+    for (const line of readFileSync(join(dir, f), 'utf8').split('\n').slice(1)) {
+      const [series, step, time, value] = line.split(',')
+      const v = Number(value)
+      if (!series || !value || !/^[\w./: -]+$/.test(series) || !Number.isFinite(v)) continue
+      found.push({ step: Math.round(Number(step || 0)), ...(time ? { time: Math.round(Number(time)) } : {}), [series]: v })
+      if (found.length === 20_000) break
+    }
+    if (found.length > 50) out.set(f.replace('.csv', ''), found)
+    if (out.size === most) break
+  }
+  return out
+}
+
+const lines = (key, values) => values.map((v, step) => ({ step, [key]: v }))

@@ -1,0 +1,36 @@
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { gzipSync } from 'node:zlib'
+import { svelte } from '@sveltejs/vite-plugin-svelte'
+import { defineConfig, type Plugin } from 'vite'
+
+const dist = new URL('./dist/', import.meta.url)
+
+// The binary holds each file as it is and packed. What an earlier build left goes
+// first; the placeholder that Git holds stays.
+function packed(): Plugin {
+  return {
+    name: 'packed',
+    buildStart() {
+      rmSync(new URL('assets', dist), { recursive: true, force: true })
+      rmSync(new URL('index.html', dist), { force: true })
+    },
+    closeBundle() {
+      const assets = new URL('assets/', dist)
+      for (const name of readdirSync(assets)) {
+        const file = new URL(name, assets)
+        writeFileSync(new URL(name + '.gz', assets), gzipSync(readFileSync(file), { level: 9 }))
+      }
+    },
+  }
+}
+
+export default defineConfig({
+  base: './', // the server may have a prefix
+  plugins: [svelte(), packed()],
+  build: {
+    emptyOutDir: false,
+    target: 'es2022',
+    assetsInlineLimit: 0, // no data: URLs, the policy of the pages wants files
+    modulePreload: { polyfill: false },
+  },
+})
