@@ -83,7 +83,18 @@ export class Lab {
     return String(done.stdout).trim()
   }
 
-  /** A page that fails the test when it complains; see Seen. */
+  /** An experiment that was logged beside the server, which hears of it soon. */
+  async named(name) {
+    for (let i = 0; ; i++) {
+      const { experiments = [] } = await this.api('POST', 'experiments/search', { max_results: 100 })
+      const found = experiments.find((e) => e.name === name)
+      if (found) return found
+      assert.ok(i < 100, `no experiment ${name}`)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
+
+  /** A page that fails the test, in done, when it complains. */
   async page(hash = '', options = {}) {
     const context = await this.browser.newContext({ viewport: { width: 1400, height: 860 }, ...options })
     const page = await context.newPage()
