@@ -15,7 +15,7 @@ from conftest import ENVIRONMENT, HERE, free_port
 from migrate_answers import LOOSE, Reader
 from migrate_commands import BINARY, answers, bring, differences, kill_on_the_way, runstone
 
-RUNS = int(os.environ.get("RUNSTONE_MIGRATE_RUNS", "30"))
+RUNS = int(os.environ.get("RUNSTONE_MIGRATE_RUNS", "20"))
 FILES = {**ENVIRONMENT, "MLFLOW_ALLOW_FILE_STORE": "true"}
 VERSION = int(mlflow.__version__.split(".")[0])
 
