@@ -72,9 +72,6 @@ func (s *Server) listFiles(_ context.Context, a args) (any, error) {
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	if s.opt.NoArtifacts {
-		return nil, &wireError{http.StatusServiceUnavailable, "TEMPORARILY_UNAVAILABLE", noArtifacts}
-	}
 	p, err := artifact.ParsePath(strings.TrimSuffix(name, "/"))
 	if err != nil {
 		return nil, err
@@ -83,20 +80,20 @@ func (s *Server) listFiles(_ context.Context, a args) (any, error) {
 	return fileList{Files: files}, err
 }
 
-const noArtifacts = "Artifact serving is disabled: the server is running with `--no-serve-artifacts`. To enable it, run the server with `--serve-artifacts`"
-
-// served answers when the artifact proxy is switched off.
-func (s *Server) served(w http.ResponseWriter) bool {
-	if s.opt.NoArtifacts {
-		writeText(w, http.StatusServiceUnavailable, noArtifacts)
+// notServed answers on the routes of the artifact proxy when it is switched off.
+func (s *Server) notServed(w http.ResponseWriter, r *http.Request, rt *route) {
+	name := r.URL.Path // known to be without markup when it matched as a whole
+	if at, _, ok := strings.Cut(rt.path, "{"); ok {
+		if at == "/artifacts/" && r.Method != http.MethodDelete {
+			writeDetail(w, http.StatusServiceUnavailable, "Artifact serving is disabled. Run `mlflow server` with `--serve-artifacts` to enable.")
+			return
+		}
+		name = filesAPI + strings.TrimSuffix(at, "/")
 	}
-	return !s.opt.NoArtifacts
+	writePage(w, http.StatusServiceUnavailable, "Endpoint: "+name+" disabled due to the mlflow server running with `--no-serve-artifacts`. To enable artifacts server functionality, run `mlflow server` with `--serve-artifacts`")
 }
 
 func (s *Server) getFile(w http.ResponseWriter, r *http.Request, name string) {
-	if !s.served(w) {
-		return
-	}
 	p, err := artifact.ParsePath(name)
 	if err != nil {
 		s.writeError(w, r, err, true)
@@ -113,7 +110,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, p place, compact b
 	case errors.Is(err, artifact.ErrNotFound):
 		err = missingThing("No such artifact: '%s'", p.path)
 	case errors.Is(err, artifact.ErrIsDir):
-		writeDetail(w, fmt.Sprintf("Artifact path refers to a directory, not a file: '%s'", p.path))
+		writeDetail(w, http.StatusBadRequest, fmt.Sprintf("Artifact path refers to a directory, not a file: '%s'", p.path))
 		return
 	}
 	if err != nil {
@@ -151,9 +148,9 @@ func disposition(base string) string {
 }
 
 // writeDetail answers in the form of FastAPI, which serves MLflow's artifacts.
-func writeDetail(w http.ResponseWriter, detail string) {
+func writeDetail(w http.ResponseWriter, status int, detail string) {
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusBadRequest)
+	w.WriteHeader(status)
 	_, _ = w.Write(append(appendString([]byte(`{"detail":`), detail), '}')) // the client may have gone
 }
 
@@ -183,12 +180,9 @@ func contentType(base string) string {
 }
 
 func (s *Server) putFile(w http.ResponseWriter, r *http.Request, name string) {
-	if !s.served(w) {
-		return
-	}
 	if strings.HasSuffix(name, "/") {
 		if _, err := artifact.ParsePath(strings.TrimRight(name, "/")); err == nil {
-			writeDetail(w, "Artifact path must include a filename (cannot end with '/').")
+			writeDetail(w, http.StatusBadRequest, "Artifact path must include a filename (cannot end with '/').")
 			return
 		}
 	}
@@ -211,9 +205,6 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, limit int64, store 
 }
 
 func (s *Server) deleteFile(w http.ResponseWriter, r *http.Request, name string) {
-	if !s.served(w) {
-		return
-	}
 	err := s.db.DeleteArtifacts(r.Context(), name)
 	if err != nil && !errors.Is(err, artifact.ErrNotFound) {
 		s.writeError(w, r, err, true)

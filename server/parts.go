@@ -181,9 +181,6 @@ func (s *Server) uploadPath(ctx context.Context, a *args) (artifact.Path, error)
 	if err := a.done(); err != nil {
 		return artifact.Path{}, err
 	}
-	if s.opt.NoArtifacts {
-		return artifact.Path{}, &wireError{http.StatusServiceUnavailable, "TEMPORARILY_UNAVAILABLE", noArtifacts}
-	}
 	dir, err := artifact.ParsePath(strings.TrimSuffix(folder, "/"))
 	if err != nil {
 		return dir, err
@@ -262,9 +259,6 @@ const noParts = "Multipart upload is not supported for the current artifact repo
 // putPart stores the part of an upload whose secret id the URL holds: who began
 // the upload gave it out. It is <id>/<number>.
 func (s *Server) putPart(w http.ResponseWriter, r *http.Request, rest string) {
-	if !s.served(w) {
-		return
-	}
 	id, number, _ := strings.Cut(rest, "/")
 	u := s.parts.get(id)
 	n, err := strconv.Atoi(number)

@@ -360,6 +360,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, count *countingWr
 	case s.opt.ArtifactsOnly && rt != nil && rt.mount != files2 && rt.perm != public && rt.path != "/metrics":
 		writeText(w, http.StatusServiceUnavailable, "Endpoint: "+strings.TrimPrefix(r.URL.Path, s.opt.StaticPrefix)+
 			" disabled due to the mlflow server running in `--artifacts-only` mode. To enable tracking server functionality, run `mlflow server` without `--artifacts-only`")
+	case s.opt.NoArtifacts && rt != nil && rt.mount == files2:
+		s.notServed(w, r, rt)
 	case r.Method == http.MethodOptions:
 		h.Set("Allow", allow)
 		w.WriteHeader(http.StatusNoContent)
