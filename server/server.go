@@ -353,7 +353,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, count *countingWr
 	switch {
 	case allow == "":
 		writePage(w, http.StatusNotFound, page404)
-	case s.opt.ArtifactsOnly && rt != nil && rt.mount != files2 && rt.perm != public && rt.path != "/metrics":
+	case s.opt.ArtifactsOnly && rt != nil && rt.mount != files2 && rt.use != always && rt.path != "/metrics":
 		writeText(w, http.StatusServiceUnavailable, "Endpoint: "+strings.TrimPrefix(r.URL.Path, s.opt.StaticPrefix)+
 			" disabled due to the mlflow server running in `--artifacts-only` mode. To enable tracking server functionality, run `mlflow server` without `--artifacts-only`")
 	case r.Method == http.MethodOptions:
@@ -420,7 +420,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, rt *route, param
 	}
 	// Changes have no deadline: one that was broken off may have been made.
 	ctx := r.Context()
-	if rt.perm == read {
+	if rt.use == read {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, readTimeout)
 		defer cancel()
