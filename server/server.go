@@ -203,9 +203,6 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 	return s, nil
 }
 
-// Handler returns the server as a handler.
-func (s *Server) Handler() http.Handler { return s }
-
 // Serve answers the connections that l accepts until ctx is done, then lets
 // running requests end for up to ten seconds. It closes l. It returns nil after
 // ctx is done, unless requests were cut off.
