@@ -146,7 +146,7 @@ func TestAuthorizationMatrix(t *testing.T) {
 	th := g.things(n)
 	for i := range routes {
 		rt := &routes[i]
-		if rt.perm == signed || rt.path == "" {
+		if rt.use == signed || rt.path == "" {
 			continue // TestUploadInPartsRefusals and TestSignedDownload ask these; "" is a redirect
 		}
 		rule := rules[rt.method+" "+rt.path]
@@ -163,7 +163,7 @@ func TestAuthorizationMatrix(t *testing.T) {
 				continue // a path behind a static prefix alone
 			}
 			for user, level := range levels {
-				if at > 0 && user != "none" || rt.perm == signed {
+				if at > 0 && user != "none" || rt.use == signed {
 					continue // the same rule and handler; or no users
 				}
 				path, body := th.request(prefix, rt, user)
@@ -188,7 +188,7 @@ func TestAuthorizationMatrix(t *testing.T) {
 			code, _ := g.as("", rt.method, path, body)
 			if rule[0].of == everybody {
 				// A signed URL that is not signed is refused in its own words.
-				require.True(t, rt.perm == public && (code == http.StatusOK || rt.path == "/assets/{path...}" && code == http.StatusNotFound) || rt.perm == signed && (code == http.StatusForbidden || code == http.StatusNotFound), "nobody: %s %s: %d", rt.method, path, code)
+				require.True(t, rt.use == always && (code == http.StatusOK || rt.path == "/assets/{path...}" && code == http.StatusNotFound) || rt.use == signed && (code == http.StatusForbidden || code == http.StatusNotFound), "nobody: %s %s: %d", rt.method, path, code)
 				continue
 			}
 			require.Equal(t, http.StatusUnauthorized, code, "nobody: %s %s", rt.method, path)

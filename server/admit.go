@@ -55,13 +55,13 @@ func blocks(bytes int64) int { return int((bytes + blockSize - 1) / blockSize) }
 // others alone.
 func (s *Server) pool(rt *route) places {
 	switch {
-	case rt.raw != nil && rt.perm == public:
+	case rt.raw != nil && rt.use == always:
 		return nil
 	case rt.mount == own && rt.path == livePath:
 		return s.listeners
 	case rt.raw != nil && rt.limit == 0:
 		return s.uploads
-	case rt.raw != nil && (rt.perm == read || rt.perm == signed):
+	case rt.raw != nil && (rt.use == read || rt.use == signed):
 		return s.downloads
 	}
 	return s.slots

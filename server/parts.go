@@ -116,8 +116,9 @@ func (s *Server) sweep(ctx context.Context) {
 	for {
 		err := s.parts.expire(time.Now())
 		for _, root := range []*artifact.Root{s.db.Artifacts(), s.opt.RootFiles} {
-			if root != nil && err == nil {
-				_, err = root.Sweep(uploadIdle)
+			if root != nil {
+				_, serr := root.Sweep(uploadIdle)
+				err = errors.Join(err, serr)
 			}
 		}
 		if err != nil {

@@ -10,16 +10,18 @@ import (
 	"github.com/runstonedb/runstone/access"
 )
 
-// permission says what a client must be allowed to do to use a route.
-type permission uint8
+// use is how a route is used: which requests it shares its room with, whether
+// it has a deadline, and whether it stays where there is nothing but artifacts.
+// Who may use it is another question, which rules answer: a search that is open
+// to everybody and one for administrators are used alike.
+type use uint8
 
-// The zero permission is none: a test fails on a route that has it.
+// The zero use is none: a test fails on a route that has it.
 const (
-	public permission = iota + 1 // probes, the front page
-	read
+	always use = iota + 1 // probes and pages, which wait for no room
+	read                  // changes nothing
 	write
-	admin
-	signed // the URL itself proves it, and the handler checks that
+	signed // by a URL that is its own proof, which the handler checks
 )
 
 // mount says under which paths a route is found.
@@ -51,7 +53,7 @@ type route struct {
 	method string
 	mount  mount
 	path   string
-	perm   permission
+	use    use
 	limit  int64 // of the body; 0 for handlers that stream
 	// One of the two. call gets arguments and returns a message; raw gets what
 	// the first part in braces took.
@@ -61,14 +63,14 @@ type route struct {
 
 // routes is everything that the server answers.
 var routes = []route{
-	{"GET", frontend, "/", public, noBody, nil, (*Server).front},
-	{"GET", frontend, "", public, noBody, nil, (*Server).toFront},
-	{"GET", frontend, "/static-files/{path...}", public, noBody, nil, (*Server).staticFile},
-	{"GET", frontend, "/assets/{path...}", public, noBody, nil, (*Server).pagesFile},
-	{"GET", frontend, "/health", public, noBody, nil, (*Server).health},
-	{"GET", frontend, "/version", public, noBody, nil, (*Server).version},
+	{"GET", frontend, "/", always, noBody, nil, (*Server).front},
+	{"GET", frontend, "", always, noBody, nil, (*Server).toFront},
+	{"GET", frontend, "/static-files/{path...}", always, noBody, nil, (*Server).staticFile},
+	{"GET", frontend, "/assets/{path...}", always, noBody, nil, (*Server).pagesFile},
+	{"GET", frontend, "/health", always, noBody, nil, (*Server).health},
+	{"GET", frontend, "/version", always, noBody, nil, (*Server).version},
 	{"GET", frontend, "/metrics", read, noBody, nil, (*Server).prometheus},
-	{"GET", api3, "/server-info", public, noBody, nil, (*Server).info},
+	{"GET", api3, "/server-info", always, noBody, nil, (*Server).info},
 
 	{"GET", frontend, "/graphql", read, smallBody, (*Server).graphql, nil},
 	{"POST", frontend, "/graphql", read, smallBody, (*Server).graphql, nil},
@@ -185,12 +187,12 @@ var routes = []route{
 	{"PATCH", users2, "/registered-models/permissions/update", write, noBody, grants(access.Model).update, nil},
 	{"DELETE", users2, "/registered-models/permissions/delete", write, noBody, grants(access.Model).remove, nil},
 
-	{"POST", api2, "/webhooks", admin, smallBody, (*Server).createHook, nil},
-	{"GET", api2, "/webhooks", admin, noBody, (*Server).listHooks, nil},
-	{"GET", api2, "/webhooks/{webhook_id}", admin, noBody, (*Server).getHook, nil},
-	{"PATCH", api2, "/webhooks/{webhook_id}", admin, smallBody, (*Server).updateHook, nil},
-	{"DELETE", api2, "/webhooks/{webhook_id}", admin, noBody, (*Server).deleteHook, nil},
-	{"POST", api2, "/webhooks/{webhook_id}/test", admin, smallBody, (*Server).testHook, nil},
+	{"POST", api2, "/webhooks", write, smallBody, (*Server).createHook, nil},
+	{"GET", api2, "/webhooks", read, noBody, (*Server).listHooks, nil},
+	{"GET", api2, "/webhooks/{webhook_id}", read, noBody, (*Server).getHook, nil},
+	{"PATCH", api2, "/webhooks/{webhook_id}", write, smallBody, (*Server).updateHook, nil},
+	{"DELETE", api2, "/webhooks/{webhook_id}", write, noBody, (*Server).deleteHook, nil},
+	{"POST", api2, "/webhooks/{webhook_id}/test", write, smallBody, (*Server).testHook, nil},
 
 	{"GET", api2, "/traces", read, noBody, (*Server).nothing, nil},
 	{"POST", api3, "/traces/search", read, smallBody, (*Server).nothing, nil},

@@ -14,18 +14,18 @@ func TestEveryRouteHasItsRules(t *testing.T) {
 	seen := map[string]bool{}
 	for _, rt := range routes {
 		name := rt.method + " " + rt.path
-		require.NotZero(t, rt.perm, name)
-		require.LessOrEqual(t, rt.perm, signed, name)
+		require.NotZero(t, rt.use, name)
+		require.LessOrEqual(t, rt.use, signed, name)
 		require.NotZero(t, rt.mount, name)
 		require.True(t, (rt.call == nil) != (rt.raw == nil), name)
 		if rt.limit == 0 {
 			require.True(t, streams[rt.path], "%s takes a body of any size", name)
 		}
 		if rt.method != "GET" && !strings.Contains(rt.path, "search") && !strings.Contains(rt.path, "get-latest") && rt.path != "/graphql" && rt.path != "/artifacts/presigned-download-url" && rt.path != "/traces/metrics" {
-			require.Contains(t, []permission{write, admin, signed}, rt.perm, "%s changes something", name)
+			require.Contains(t, []use{write, signed}, rt.use, "%s changes something", name)
 		}
 		if rt.method == "GET" {
-			require.NotEqual(t, write, rt.perm, "%s: a GET changes nothing", name)
+			require.NotEqual(t, write, rt.use, "%s: a GET changes nothing", name)
 		}
 		for _, prefix := range rt.mount.prefixes("") {
 			key := rt.method + " " + prefix + rt.path
@@ -43,7 +43,7 @@ func TestEveryRouteHasItsRules(t *testing.T) {
 			require.True(t, n.of >= everybody && n.of <= granted, name)
 			require.LessOrEqual(t, n.level, toManage, name)
 			if n.of == everybody {
-				require.Contains(t, []permission{public, signed}, rt.perm, name)
+				require.Contains(t, []use{always, signed}, rt.use, name)
 				require.Len(t, rules[name], 1, name)
 			}
 		}
@@ -51,13 +51,13 @@ func TestEveryRouteHasItsRules(t *testing.T) {
 	for name := range rules {
 		require.True(t, ruled[name], "%s has a rule and is no route", name)
 	}
-	open := map[permission][]string{}
+	open := map[use][]string{}
 	for _, rt := range routes {
-		if rt.perm == public || rt.perm == signed {
-			open[rt.perm] = append(open[rt.perm], rt.path)
+		if rt.use == always || rt.use == signed {
+			open[rt.use] = append(open[rt.use], rt.path)
 		}
 	}
-	require.Equal(t, []string{"/", "", "/static-files/{path...}", "/assets/{path...}", "/health", "/version", "/server-info"}, open[public])
+	require.Equal(t, []string{"/", "", "/static-files/{path...}", "/assets/{path...}", "/health", "/version", "/server-info"}, open[always])
 	require.Equal(t, []string{"/mpu/part/{part...}", "/signed/{path...}"}, open[signed])
 }
 

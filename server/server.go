@@ -204,9 +204,6 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 	return s, nil
 }
 
-// Handler returns the server as a handler.
-func (s *Server) Handler() http.Handler { return s }
-
 // Serve answers the connections that l accepts until ctx is done, then lets
 // running requests end for up to ten seconds. It closes l. It returns nil after
 // ctx is done, unless requests were cut off.
@@ -357,7 +354,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, count *countingWr
 	switch {
 	case allow == "":
 		writePage(w, http.StatusNotFound, page404)
-	case s.opt.ArtifactsOnly && rt != nil && rt.mount != files2 && rt.perm != public && rt.path != "/metrics":
+	case s.opt.ArtifactsOnly && rt != nil && rt.mount != files2 && rt.use != always && rt.path != "/metrics":
 		writeText(w, http.StatusServiceUnavailable, "Endpoint: "+strings.TrimPrefix(r.URL.Path, s.opt.StaticPrefix)+
 			" disabled due to the mlflow server running in `--artifacts-only` mode. To enable tracking server functionality, run `mlflow server` without `--artifacts-only`")
 	case s.opt.NoArtifacts && rt != nil && rt.mount == files2:
@@ -426,7 +423,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, rt *route, param
 	}
 	// Changes have no deadline: one that was broken off may have been made.
 	ctx := r.Context()
-	if rt.perm == read {
+	if rt.use == read {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, readTimeout)
 		defer cancel()

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -118,13 +119,20 @@ func (s *Server) listHooks(_ context.Context, a args) (any, error) {
 	return answer, nil
 }
 
-func noHook(id string) error { return missingThing("Webhook with ID %s not found.", cutEcho(id)) }
+// noHook says in MLflow's words that there is no such webhook; other errors it
+// leaves as they are.
+func noHook(id string, err error) error {
+	if errors.Is(err, webhook.ErrNotFound) {
+		return missingThing("Webhook with ID %s not found.", cutEcho(id))
+	}
+	return err
+}
 
 func (s *Server) getHook(_ context.Context, a args) (any, error) {
 	id := a.need("webhook_id")
 	w, err := s.hooks.Get(id)
 	if err != nil {
-		return nil, noHook(id)
+		return nil, noHook(id, err)
 	}
 	return hookAnswer{newWireHook(&w)}, nil
 }
@@ -134,9 +142,6 @@ func (s *Server) updateHook(ctx context.Context, a args) (any, error) {
 	description, secret, disabled := a.str("description"), a.str("secret"), a.disabled()
 	if err := a.done(); err != nil {
 		return nil, err
-	}
-	if _, err := s.hooks.Get(id); err != nil {
-		return nil, noHook(id)
 	}
 	w, err := s.hooks.Update(ctx, id, func(w *webhook.Webhook) {
 		if name != "" {
@@ -159,7 +164,7 @@ func (s *Server) updateHook(ctx context.Context, a args) (any, error) {
 		}
 	})
 	if err != nil {
-		return nil, err
+		return nil, noHook(id, err)
 	}
 	return hookAnswer{newWireHook(&w)}, nil
 }
@@ -167,10 +172,7 @@ func (s *Server) updateHook(ctx context.Context, a args) (any, error) {
 func (s *Server) deleteHook(_ context.Context, a args) (any, error) {
 	id := a.need("webhook_id")
 	if err := s.hooks.Delete(id); err != nil {
-		if _, missing := s.hooks.Get(id); missing != nil {
-			return nil, noHook(id)
-		}
-		return nil, err
+		return nil, noHook(id, err)
 	}
 	return empty{}, nil
 }
@@ -187,12 +189,9 @@ func (s *Server) testHook(ctx context.Context, a args) (any, error) {
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	if _, err := s.hooks.Get(id); err != nil {
-		return nil, noHook(id)
-	}
 	r, err := s.hooks.Test(ctx, id, e)
 	if err != nil {
-		return nil, err
+		return nil, noHook(id, err)
 	}
 	type result struct {
 		OK     bool   `json:"success"`

@@ -22,7 +22,8 @@ import (
 
 // Limits of deliveries.
 const (
-	maxQueue    = 1000 // deliveries that wait; more are dropped
+	maxQueue    = 1000     // deliveries that wait; more are dropped
+	maxQueued   = 32 << 20 // bytes of their bodies
 	dialTimeout = 5 * time.Second
 	maxBackoff  = time.Minute
 	maxHeader   = 64 << 10
@@ -63,12 +64,17 @@ func (h *Hooks) Fire(e Event, data any) {
 		h.log.Error("webhook: no payload", "event", e.String(), "error", err)
 		return
 	}
+	n := int64(len(body))
 	for _, id := range ids {
-		select {
-		case h.queue <- delivery{id, e, body}:
-		default:
-			h.log.Warn("webhook: queue is full, delivery dropped", "webhook", id, "event", e.String())
+		if h.queued.Add(n) <= maxQueued {
+			select {
+			case h.queue <- delivery{id, e, body}:
+				continue
+			default:
+			}
 		}
+		h.queued.Add(-n)
+		h.log.Warn("webhook: queue is full, delivery dropped", "webhook", id, "event", e.String())
 	}
 }
 
@@ -92,6 +98,7 @@ func (h *Hooks) Run(ctx context.Context) {
 				case <-ctx.Done():
 					return
 				case d := <-h.queue:
+					h.queued.Add(-int64(len(d.body)))
 					h.deliver(ctx, d)
 				}
 			}
@@ -121,7 +128,8 @@ type TestResult struct {
 }
 
 // Test sends an example of an event, of the webhook's first when e is zero, and
-// waits for what comes of it. Of the answer only the status is told.
+// waits for what comes of it. Of the answer only the status is told. Errors:
+// [ErrNotFound]; an [*InvalidError] for an event that does not exist.
 func (h *Hooks) Test(ctx context.Context, id string, e Event) (TestResult, error) {
 	w, err := h.Get(id)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/runstonedb/runstone/internal/record"
@@ -57,6 +58,7 @@ type Hooks struct {
 	client *http.Client
 	log    *slog.Logger
 	queue  chan delivery
+	queued atomic.Int64 // bytes of the bodies in queue
 
 	mu   sync.RWMutex
 	list []Webhook // in order of creation
@@ -84,10 +86,31 @@ func Open(path string, opt *Options) (*Hooks, error) {
 	case version != fileVersion:
 		return nil, fmt.Errorf("webhooks: %s has version %d: %w", filepath.Base(path), version, record.ErrCorrupt)
 	}
-	if err := json.Unmarshal(body, &h.list); err != nil {
-		return nil, fmt.Errorf("webhooks: %s: %w: %w", filepath.Base(path), err, record.ErrCorrupt)
+	if h.list, err = decode(body); err != nil {
+		return nil, fmt.Errorf("webhooks: %s: %w", filepath.Base(path), err)
 	}
 	return h, nil
+}
+
+// decode reads the body of the file. It refuses what the rest relies on not to
+// be there with an error that wraps record.ErrCorrupt; URLs are looked at before
+// each delivery, by the rules of that day.
+func decode(body []byte) (list []Webhook, err error) {
+	if err := json.Unmarshal(body, &list); err != nil {
+		return nil, fmt.Errorf("%w: %w", err, record.ErrCorrupt)
+	}
+	if len(list) > maxHooks {
+		return nil, fmt.Errorf("%d webhooks: %w", len(list), record.ErrCorrupt)
+	}
+	ids := map[string]bool{}
+	for i := range list {
+		w := &list[i]
+		if w.ID == "" || ids[w.ID] || len(w.Events) == 0 {
+			return nil, fmt.Errorf("webhook %d: no id of its own, or no events: %w", i, record.ErrCorrupt)
+		}
+		ids[w.ID] = true
+	}
+	return list, nil
 }
 
 // save makes list the webhooks. The caller holds mu.
@@ -143,7 +166,9 @@ func (h *Hooks) Create(ctx context.Context, w Webhook) (Webhook, error) {
 	return w, h.save(append(slices.Clip(slices.Clone(h.list)), w))
 }
 
-// Update lets change work on a webhook and keeps the result.
+// Update lets change work on a webhook and keeps the result: [ErrNotFound], or
+// an [*InvalidError]. change is called twice, the second time on the webhook as
+// others may have changed it while its URL was looked at.
 func (h *Hooks) Update(ctx context.Context, id string, change func(*Webhook)) (Webhook, error) {
 	w, err := h.Get(id)
 	if err != nil {

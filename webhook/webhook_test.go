@@ -337,3 +337,54 @@ func TestExamples(t *testing.T) {
 		}
 	}
 }
+
+// FuzzDecode: whatever a file holds that is sealed rightly, deliveries and tests
+// of its webhooks find what they need.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`[{"id": "a", "name": "n", "url": "https://example.org", "events": [{"entity": "model_version", "action": "created"}], "secret": "s"}]`))
+	f.Add([]byte(`[{"id": "a"}]`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		list, err := decode(body)
+		if err != nil {
+			require.ErrorIs(t, err, record.ErrCorrupt)
+			return
+		}
+		again, err := json.Marshal(list)
+		require.NoError(t, err)
+		same, err := decode(again)
+		require.NoError(t, err)
+		require.Equal(t, list, same)
+		for i := range list {
+			require.NotEmpty(t, list[i].ID)
+			_ = list[i].Events[0].Check()
+		}
+	})
+}
+
+// TestQueue: what waits is bounded in number and in bytes.
+func TestQueue(t *testing.T) {
+	h := open(t, local())
+	w := add(t, h, "http://127.0.0.1:1", created)
+	big := Payload{"description": strings.Repeat("x", maxQueued/4)}
+	for range 10 { // nobody runs
+		h.Fire(created, big)
+	}
+	require.Len(t, h.queue, 3)
+	require.LessOrEqual(t, h.queued.Load(), int64(maxQueued))
+	for range 2 * maxQueue {
+		h.Fire(created, Payload{})
+	}
+	require.Len(t, h.queue, maxQueue)
+	require.NoError(t, h.Delete(w.ID))
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.Run(ctx)
+	}()
+	require.Eventually(t, func() bool { return h.queued.Load() == 0 }, 10*time.Second, time.Millisecond)
+	stop()
+	<-done
+}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/runstonedb/runstone/migrate/mlruns"
 )
 
 // serverDir returns the directory to serve. --data-dir and --backend-store-uri
@@ -32,7 +34,7 @@ func (a *app) serverDir(fl *serverFlags) (string, error) {
 	if !ok {
 		return "", refusedf("name a directory with --data-dir", "%q is not a path or a file: URI", fl.backend)
 	}
-	if isMLruns(dir) {
+	if mlruns.IsStore(dir) {
 		return "", a.importFirst("is a folder of MLflow's file store", dir)
 	}
 	if info, err := os.Stat(dir); err == nil && info.Mode().IsRegular() {
@@ -59,20 +61,6 @@ func (a *app) importFirst(what, source string) error {
 		"%s %s, which runstone imports and does not serve", source, what)
 }
 
-// isMLruns reports whether a folder is a file store of MLflow.
-func isMLruns(dir string) bool {
-	if _, err := os.Stat(filepath.Join(dir, "RUNSTONE")); err == nil {
-		return false
-	}
-	found, err := filepath.Glob(filepath.Join(globText(dir), "*", "meta.yaml"))
-	return err == nil && len(found) > 0
-}
-
-// globText quotes a path for a pattern.
-func globText(path string) string {
-	return strings.NewReplacer(`*`, `[*]`, `?`, `[?]`, `[`, `[[]`).Replace(path)
-}
-
 // noteMLflow tells of the store that "mlflow server" would have served here.
 func (a *app) noteMLflow() {
 	if _, err := os.Stat(filepath.Join(a.dir(), "RUNSTONE")); err == nil {
@@ -81,7 +69,7 @@ func (a *app) noteMLflow() {
 	source := ""
 	if info, err := os.Stat("mlflow.db"); err == nil && info.Mode().IsRegular() {
 		source = "mlflow.db"
-	} else if isMLruns("mlruns") {
+	} else if mlruns.IsStore("mlruns") {
 		source = "mlruns"
 	}
 	if source != "" {

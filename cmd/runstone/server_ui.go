@@ -2,18 +2,21 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 )
 
 // uiPlaces are where a web UI may be below the folder that --ui names: in itself,
-// in the mlflow package, in a site-packages, in a virtual environment.
+// in the mlflow package, in a site-packages, in a virtual environment. They are
+// patterns of package fs.
 func uiPlaces() []string {
-	build := filepath.Join("server", "js", "build")
+	const build = "server/js/build"
 	return []string{
-		".", "build", build, filepath.Join("mlflow", build),
-		filepath.Join("lib", "python3*", "site-packages", "mlflow", build),
-		filepath.Join("Lib", "site-packages", "mlflow", build), // on Windows
+		".", "build", build, "mlflow/" + build,
+		"lib/python3*/site-packages/mlflow/" + build,
+		"Lib/site-packages/mlflow/" + build, // on Windows
 	}
 }
 
@@ -30,8 +33,9 @@ func openUI(dir string) (*os.Root, error) {
 		return nil, usagef("--ui wants a folder, and %s is none", dir)
 	}
 	for _, place := range uiPlaces() {
-		found, _ := filepath.Glob(filepath.Join(escapeGlob(dir), place, "index.html")) // the pattern is well formed
+		found, _ := fs.Glob(os.DirFS(dir), path.Join(place, "index.html")) // the pattern is well formed
 		for _, index := range found {
+			index = filepath.Join(dir, filepath.FromSlash(index))
 			if info, err := os.Stat(index); err == nil && info.Mode().IsRegular() {
 				root, err := os.OpenRoot(filepath.Dir(index))
 				if err != nil {
@@ -43,20 +47,4 @@ func openUI(dir string) (*os.Root, error) {
 	}
 	return nil, refusedf("name the build of a web UI, such as the folder server/js/build of an installed mlflow, or the Python environment that it is in",
 		"--ui: there is no index.html in %s", dir)
-}
-
-// escapeGlob makes a pattern that matches a path as it is written.
-func escapeGlob(path string) string {
-	if filepath.Separator == '\\' {
-		return path // patterns have no escapes there
-	}
-	var out []byte
-	for i := range len(path) {
-		switch path[i] {
-		case '*', '?', '[', '\\':
-			out = append(out, '\\')
-		}
-		out = append(out, path[i])
-	}
-	return string(out)
 }

@@ -59,12 +59,8 @@ func IsStore(dir string) bool {
 	if info, err := os.Stat(filepath.Join(dir, trash)); err == nil && info.IsDir() {
 		return true
 	}
-	found, err := filepath.Glob(filepath.Join(escapeGlob(dir), "*", metaFile))
+	found, err := fs.Glob(os.DirFS(dir), "*/"+metaFile)
 	return err == nil && len(found) > 0
-}
-
-func escapeGlob(s string) string {
-	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(s)
 }
 
 // Open opens the store in a folder. Errors: [ErrNotStore] and those of the file
