@@ -20,6 +20,7 @@ const module = "github.com/runstonedb/runstone"
 // arrows are all imports inside the module that there may be, tests excepted.
 // A new package or arrow is a change of the design: it edits this table.
 var arrows = map[string][]string{
+	"internal/lru":             {},
 	"internal/tuple":           {},
 	"internal/record":          {},
 	"server/internal/graphql":  {},
@@ -32,14 +33,14 @@ var arrows = map[string][]string{
 		"internal/record", "internal/tuple",
 		"store/internal/badgerkv", "store/internal/block", "store/internal/journal", "store/internal/kv",
 	},
-	"index":          {"internal/tuple", "store"},
+	"index":          {"internal/lru", "internal/tuple", "store"},
 	"query":          {"query/tree"},
 	"query/tree":     {},
 	"query/plan":     {"index", "query/tree"},
 	"artifact":       {},
 	"access":         {"internal/record"},
 	"lineage":        {"internal/record", "internal/tuple", "store"},
-	".":              {"artifact", "index", "internal/record", "internal/tuple", "lineage", "query", "query/plan", "query/tree", "store"},
+	".":              {"artifact", "index", "internal/lru", "internal/record", "internal/tuple", "lineage", "query", "query/plan", "query/tree", "store"},
 	"export":         {".", "lineage", "store"},
 	"migrate":        {".", "artifact", "lineage"},
 	"migrate/sqlite": {".", "lineage", "migrate"},

@@ -45,8 +45,9 @@ type Options struct {
 	User string
 	// Logger hears of what the database does by itself; nil is silence.
 	Logger *slog.Logger
-	// SearchCache bounds the memory for columns of the run index, in bytes; 0 is
-	// 64 MiB.
+	// SearchCache bounds the memory of searches for what may be asked for again, in
+	// bytes: two thirds for columns of the run index, a third for runs that pages
+	// had. 0 is 96 MiB; 1 keeps nothing.
 	SearchCache int64
 	// NoSystemInfo leaves out the tags on machine, program and commit that
 	// StartRun sets otherwise.
@@ -65,6 +66,7 @@ type DB struct {
 	inbox     *store.Inbox      // nil unless shared
 	artifacts *artifact.Root
 	runs      *index.Table
+	pages     *runCache
 	keeper    *keeper      // nil when read-only or shared
 	now       func() int64 // Unix ms
 
@@ -83,7 +85,8 @@ func Open(dir string, opt *Options) (*DB, error) {
 	if opt != nil {
 		db.opt = *opt
 	}
-	db.runs = index.NewTable(cmp.Or(db.opt.SearchCache, 64<<20))
+	cache := cmp.Or(db.opt.SearchCache, 96<<20)
+	db.runs, db.pages = index.NewTable(cache-cache/3), newRunCache(cache/3)
 	var err error
 	if db.dir, err = filepath.Abs(dir); err != nil {
 		return nil, err

@@ -64,6 +64,10 @@ func (o *runOutputs) apply(tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
+	// The index keeps nothing of outputs, but who keeps runs asks it too.
+	if err := index.Touch(tx, run); err != nil {
+		return err
+	}
 	for _, out := range o.Outputs {
 		if err := lineage.LogModelOutput(tx, run, out); err != nil {
 			return err

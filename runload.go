@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/runstonedb/runstone/index"
 	"github.com/runstonedb/runstone/lineage"
 	"github.com/runstonedb/runstone/store"
 )
@@ -15,6 +16,9 @@ type runLoader struct {
 	ctx         context.Context
 	s           *store.Store
 	tx          *store.Tx
+	cache       *runCache // nil is none
+	snap        *index.Snapshot
+	keep        bool // what is loaded
 	experiments map[uint32]runHome
 	params      keyNames
 	tags        keyNames
@@ -43,6 +47,7 @@ func (l *runLoader) load(run uint32) (*RunData, error) {
 }
 
 // loadAll returns the runs in the order asked for, but those that were purged.
+// The caller owns them.
 func (l *runLoader) loadAll(runs []uint32) ([]*RunData, error) {
 	// Each table is read from its beginning to its end.
 	order := make([]int, len(runs))
@@ -56,6 +61,9 @@ func (l *runLoader) loadAll(runs []uint32) ([]*RunData, error) {
 		if err := l.ctx.Err(); err != nil {
 			return nil, err
 		}
+		if found[i] = l.cache.get(l.snap, runs[i]); found[i] != nil {
+			continue
+		}
 		d, err := l.rows(runs[i])
 		if errors.Is(err, ErrNotFound) {
 			continue
@@ -68,6 +76,11 @@ func (l *runLoader) loadAll(runs []uint32) ([]*RunData, error) {
 	}
 	if err := l.metrics(there, data); err != nil {
 		return nil, err
+	}
+	if l.keep {
+		for i, d := range data {
+			l.cache.put(l.snap, there[i], d)
+		}
 	}
 	return slices.DeleteFunc(found, func(d *RunData) bool { return d == nil }), nil
 }

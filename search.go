@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/runstonedb/runstone/index"
 	"github.com/runstonedb/runstone/query"
 	"github.com/runstonedb/runstone/query/plan"
 	"github.com/runstonedb/runstone/query/tree"
@@ -101,12 +102,12 @@ func (db *DB) Search(ctx context.Context, text string, opt *SearchOptions) iter.
 		}
 		stopped := false
 		err = s.View(ctx, func(tx *store.Tx) error {
-			found, err := db.findRuns(ctx, s, tx, q, opt)
+			found, snap, err := db.findRuns(ctx, s, tx, q, opt)
 			var partial *PartialError
 			if err != nil && !errors.As(err, &partial) {
 				return err
 			}
-			l := &runLoader{ctx: ctx, s: s, tx: tx}
+			l := db.loader(ctx, s, tx, snap)
 			few := firstLoaded
 			for hits := found.Hits; len(hits) > 0; few = min(2*few, mostLoaded) {
 				n := min(few, len(hits))
@@ -169,7 +170,7 @@ func searchRuns[T any](ctx context.Context, db *DB, text string, opt *SearchOpti
 		return nil, err
 	}
 	err = s.View(ctx, func(tx *store.Tx) error {
-		found, err := db.findRuns(ctx, s, tx, q, opt)
+		found, snap, err := db.findRuns(ctx, s, tx, q, opt)
 		if found == nil {
 			return err
 		}
@@ -183,7 +184,8 @@ func searchRuns[T any](ctx context.Context, db *DB, text string, opt *SearchOpti
 				return perr
 			}
 		}
-		l := &runLoader{ctx: ctx, s: s, tx: tx}
+		l := db.loader(ctx, s, tx, snap)
+		l.keep = len(found.Hits) <= mostKept
 		items, lerr := load(l, rowsOf(found.Hits))
 		if lerr != nil {
 			return lerr
@@ -298,8 +300,9 @@ func unanswerable(err error) error {
 	return err
 }
 
-// findRuns answers a query over runs. With a [PartialError] there is a result too.
-func (db *DB) findRuns(ctx context.Context, s *store.Store, tx *store.Tx, q *tree.Query, opt *SearchOptions) (*plan.Result, error) {
+// findRuns answers a query over runs, from the snapshot of the index that it
+// returns. With a [PartialError] there is a result too.
+func (db *DB) findRuns(ctx context.Context, s *store.Store, tx *store.Tx, q *tree.Query, opt *SearchOptions) (*plan.Result, *index.Snapshot, error) {
 	for {
 		var found *plan.Result
 		src, err := db.runSource(ctx, s, tx, opt)
@@ -307,7 +310,10 @@ func (db *DB) findRuns(ctx context.Context, s *store.Store, tx *store.Tx, q *tre
 			found, err = opt.run(ctx, q, src.now, src, src.stats)
 		}
 		if err == nil || !db.runs.Distrust(err) {
-			return found, err
+			if src == nil {
+				return nil, nil, err
+			}
+			return found, src.snap, err
 		}
 		// The records say what the index should have: it is answered from them
 		// and the index made anew.

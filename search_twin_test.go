@@ -282,6 +282,7 @@ func (w *twin) same(db *DB, text string, opt SearchOptions) {
 		requireTable(w.t, table, page.Table, what())
 		return
 	}
+	w.wholes(db, text, opt)
 	found := n.find(q)
 	require.Equal(w.t, len(found), page.Total, what())
 	want := []string{}
@@ -310,6 +311,18 @@ func (w *twin) same(db *DB, text string, opt SearchOptions) {
 			lines = append(lines, line)
 		}
 		requireTable(w.t, lines, table, what())
+	}
+}
+
+// wholes holds the runs of a page, some of which were kept, against the records.
+func (w *twin) wholes(db *DB, text string, opt SearchOptions) {
+	page, err := db.SearchRuns(ctx, text, &opt)
+	require.NoError(w.t, err, text)
+	for _, got := range page.Items {
+		want, err := db.Run(ctx, got.ID)
+		require.NoError(w.t, err)
+		require.Equal(w.t, textOf(want), textOf(got), text)
+		spoil(got) // which is the caller's
 	}
 }
 

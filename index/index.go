@@ -26,7 +26,9 @@
 // are marked, or that no segment covers, are dirty: [Snapshot.Dirty] lists them
 // and the searcher reads their records. [Table.Fold] puts them into segments, in
 // place where only some columns change. Columns are never changed: the new ones
-// have new numbers, and a transaction that began before reads the old ones.
+// have new numbers, and a transaction that began before reads the old ones. Each
+// fold also gives the segment another [Version]: what was read of a run that was
+// not dirty is as it was while the run has that.
 //
 // # Columns
 //

@@ -10,8 +10,8 @@ import (
 )
 
 // Touch marks a run as changed. It belongs into every transaction that changes
-// what a [Loader] says of the run, or creates or purges it: searches then read
-// its records until a fold has seen them.
+// what a [Loader] says of the run or what is kept by its [Version], or creates or
+// purges it: searches then read its records until a fold has seen them.
 func Touch(tx *store.Tx, run uint32) error {
 	st, err := loadState(tx)
 	if errors.Is(err, store.ErrCorrupt) {

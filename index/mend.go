@@ -118,8 +118,9 @@ func (t *Table) reset(ctx context.Context, st *store.Store) error {
 	t.mu.Lock()
 	t.broken, t.bad = false, map[uint32]bool{}
 	t.directory = nil
+	t.era++
 	t.mu.Unlock()
-	t.cache.clear()
+	t.cache.Clear()
 	return nil
 }
 

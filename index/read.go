@@ -9,6 +9,24 @@ import (
 	"github.com/runstonedb/runstone/store"
 )
 
+// cacheKey names a decoded column. Where a state is given it holds for that one
+// only: the column in the head of the segment whose number is that of the ref,
+// or, with 0 for that, all heads of a name.
+type cacheKey struct {
+	name
+	ref
+	state uint32
+}
+
+// cost is what the column takes in memory, with what [Column.Numbers] may add.
+func (c *Column) cost() int64 {
+	n := 96 + 8*len(c.Has) + 8*len(c.Floats) + 8*len(c.Ints) + 4*len(c.Codes) + 4*len(c.Starts)
+	for _, s := range c.Dict {
+		n += 24 + len(s)
+	}
+	return int64(n)
+}
+
 // heads are those of one name in all segments. Damage of one is an error for
 // that segment only.
 type heads struct {
@@ -22,7 +40,8 @@ func (s *Snapshot) headsOf(n name) (*heads, int, error) {
 		return h, 0, nil
 	}
 	key := cacheKey{name: n, state: s.state}
-	if h, ok := s.t.cache.get(key).(*heads); ok {
+	if v, ok := s.t.cache.Get(key); ok {
+		h := v.(*heads)
 		s.heads[n] = h
 		return h, 0, nil
 	}
@@ -53,7 +72,7 @@ func (s *Snapshot) headsOf(n name) (*heads, int, error) {
 	}
 	s.heads[n] = h
 	if len(h.errs) == 0 {
-		s.t.cache.put(key, h, int64(4*read+64*len(h.of)))
+		s.t.cache.Put(key, h, int64(4*read+64*len(h.of)))
 	}
 	return h, read, nil
 }
@@ -82,14 +101,14 @@ func (s *Snapshot) Column(seg Segment, f Field) (c *Column, read int, err error)
 	if p.inline != nil {
 		key.ref, key.state = ref{seg.No, f.Part}, s.state
 	}
-	if c, ok := s.t.cache.get(key).(*Column); ok {
-		return c, read, nil
+	if v, ok := s.t.cache.Get(key); ok {
+		return v.(*Column), read, nil
 	}
 	c, size, err := s.t.column(s.tx, seg, key.name, p)
 	if err != nil {
 		return nil, 0, damaged(seg, fmt.Errorf("field %v: %w", f, err))
 	}
-	s.t.cache.put(key, c, c.cost())
+	s.t.cache.Put(key, c, c.cost())
 	return c, read + size, nil
 }
 

@@ -240,7 +240,7 @@ func (x *rewrite) drop(n name, old, new head) {
 // segment makes the rows of one new segment. With same it is the only source,
 // and what did not change stays.
 func (x *rewrite) segment(ctx context.Context, seg Segment, number uint32, same bool) error {
-	l := live{Segment: seg, rows: x.rows(seg)}
+	l := live{Segment: seg, rows: x.rows(seg), made: number}
 	var names []name
 	at := make([]int, len(x.srcs)) // next name of each source
 	fields := x.fresh.fields

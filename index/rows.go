@@ -99,6 +99,7 @@ type segmentRow struct {
 	Values uint32 // in all its columns
 	Bytes  uint64 // of its columns as they are stored
 	Rows   []byte // kind as in a column, then the rows that there are
+	Made   uint32 // a new number with every fold, see [Version]
 }
 
 // live is a segment of the directory, decoded.
@@ -107,6 +108,7 @@ type live struct {
 	rows   Bits // nil is all
 	values int
 	bytes  int
+	made   uint32
 }
 
 // directory is all segments in order of First, at one state.
@@ -172,9 +174,9 @@ func loadDirectory(tx *store.Tx, st stateRow) (*directory, error) {
 		}
 		s := live{
 			Segment: Segment{r.No, binary.BigEndian.Uint32(row.Key[1:]), int(r.N)},
-			values:  int(r.Values), bytes: int(r.Bytes),
+			values:  int(r.Values), bytes: int(r.Bytes), made: r.Made,
 		}
-		if r.N == 0 || r.N > maxRuns || s.First <= last || s.First+r.N < s.First || r.No == 0 || r.No >= st.Next {
+		if r.N == 0 || r.N > maxRuns || s.First <= last || s.First+r.N < s.First || r.No == 0 || r.No >= st.Next || r.Made >= st.Next {
 			return nil, damaged(Segment{}, fmt.Errorf("segment %d does not fit the others: %w", r.No, store.ErrCorrupt))
 		}
 		if s.rows, err = decodeRows(r.Rows, s.N); err != nil {
@@ -213,6 +215,7 @@ func encodeRows(has Bits, n int) []byte {
 func (s *live) save(tx *store.Tx) error {
 	return tx.Save(segmentKey(s.First), 1, segmentRow{
 		No: s.No, N: uint32(s.N), Values: uint32(min(s.values, math.MaxUint32)), Bytes: uint64(s.bytes), Rows: encodeRows(s.rows, s.N),
+		Made: s.made,
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/runstonedb/runstone/internal/lru"
 	"github.com/runstonedb/runstone/store"
 )
 
@@ -25,7 +26,7 @@ type limits struct {
 // may be used by several goroutines.
 type Table struct {
 	limits
-	cache *cache
+	cache *lru.Cache[cacheKey, any]
 	texts *texts
 
 	folding sync.Mutex // one fold at a time
@@ -33,14 +34,15 @@ type Table struct {
 	mu        sync.Mutex
 	directory *directory // of the newest state that was seen
 	bad       map[uint32]bool
-	broken    bool // the list of segments itself
+	broken    bool   // the list of segments itself
+	era       uint32 // moves when numbers begin anew, as far as this process can tell
 }
 
 // NewTable returns a Table that keeps decoded columns of about so many bytes.
 func NewTable(cacheBytes int64) *Table {
 	return &Table{
 		limits: limits{runs: maxRuns, values: 1 << 20, bytes: 16 << 20, inline: inlineSize},
-		cache:  newCache(cacheBytes), texts: newTexts(), bad: map[uint32]bool{},
+		cache:  lru.New[cacheKey, any](cacheBytes), texts: newTexts(), bad: map[uint32]bool{},
 	}
 }
 
@@ -69,7 +71,8 @@ func (t *Table) Trust() {
 	defer t.mu.Unlock()
 	if t.broken {
 		t.directory = nil
-		t.cache.clear()
+		t.era++
+		t.cache.Clear()
 	}
 	t.broken, t.bad = false, map[uint32]bool{}
 }
@@ -116,6 +119,7 @@ func (t *Table) load(tx *store.Tx) (stateRow, *directory, error) {
 type Snapshot struct {
 	t     *Table
 	tx    *store.Tx
+	era   uint32
 	state uint32
 	dir   *directory
 	dirty []uint32
@@ -126,11 +130,14 @@ type Snapshot struct {
 // ordinal of a run. Damage is a [*Damage]; after [Table.Distrust] of it the
 // next call does without.
 func (t *Table) Snapshot(tx *store.Tx, last uint32) (*Snapshot, error) {
+	t.mu.Lock()
+	era := t.era
+	t.mu.Unlock()
 	st, d, err := t.load(tx)
 	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{t: t, tx: tx, state: st.Next, dir: d, heads: map[name]*heads{}}
+	s := &Snapshot{t: t, tx: tx, era: era, state: st.Next, dir: d, heads: map[name]*heads{}}
 	if len(d.segs) == 0 {
 		s.dirty = gaps(d, last)
 		return s, nil
@@ -199,4 +206,23 @@ func (s *Snapshot) Rows(seg Segment) (Bits, error) {
 		rows.Clear(int(run - seg.First))
 	}
 	return rows, nil
+}
+
+// Version is a state of the runs of a segment. The zero Version is none.
+type Version struct{ era, no, made uint32 }
+
+// Version returns the one that a run is in, and false when the run is dirty. All
+// snapshots of a Table that give a run the same Version see it with the same
+// rows: a change marks the run, and a fold that takes the mark away has made
+// another version of its segment before.
+func (s *Snapshot) Version(run uint32) (Version, bool) {
+	i, ok := s.dir.find(run)
+	if !ok {
+		return Version{}, false
+	}
+	if _, dirty := slices.BinarySearch(s.dirty, run); dirty {
+		return Version{}, false
+	}
+	l := &s.dir.segs[i]
+	return Version{s.era, l.No, l.made}, true
 }
