@@ -29,8 +29,8 @@ func (fl *serverFlags) serveless() bool { return fl.noServe || !fl.serve }
 // artifactPlaces reads the flags. Nothing is made.
 func (a *app) artifactPlaces(dir string, fl *serverFlags) (*artifactPlaces, error) {
 	p := &artifactPlaces{}
-	ok := true
 	if fl.artifacts != "" {
+		var ok bool
 		if p.folder, ok = localPath(fl.artifacts); !ok {
 			return nil, refusedf("give a path or a file: URI, or name the bucket with --default-artifact-root, for clients to write to by themselves",
 				"--artifacts-destination %q: only local folders work so far", fl.artifacts)
