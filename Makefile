@@ -22,7 +22,7 @@ PACKAGES  := ./...
         race fuzz fuzz-search torture bench bench-check bench-trend peers peers-servers test-peers clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Without git, or from an archive, the binary tells what Go recorded of the build.
 VERSION = $(if $(wildcard .git),$(shell git describe --tags --match 'v[0-9]*' 2>/dev/null))

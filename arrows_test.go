@@ -33,33 +33,32 @@ var arrows = map[string][]string{
 		"internal/record", "internal/tuple",
 		"store/internal/badgerkv", "store/internal/block", "store/internal/journal", "store/internal/kv",
 	},
-	"index":          {"internal/lru", "internal/tuple", "store"},
-	"query":          {"query/tree"},
-	"query/tree":     {},
-	"query/plan":     {"index", "query/tree"},
-	"artifact":       {},
-	"access":         {"internal/record"},
-	"lineage":        {"internal/record", "internal/tuple", "store"},
-	".":              {"artifact", "index", "internal/lru", "internal/record", "internal/tuple", "lineage", "query", "query/plan", "query/tree", "store"},
-	"export":         {".", "lineage", "store"},
-	"migrate":        {".", "artifact", "lineage"},
-	"migrate/sqlite": {".", "lineage", "migrate"},
-	"server":         {".", "access", "artifact", "lineage", "query", "query/tree", "server/internal/graphql", "store", "webhook"},
-	"webhook":        {"internal/record"},
-	"bench":          {".", "artifact"},
-	"cmd/runstone":   {".", "access", "artifact", "bench", "bench/load", "export", "lineage", "migrate", "migrate/mlruns", "migrate/rest", "migrate/sqlite", "migrate/tensorboard", "query", "query/tree", "server", "store", "webhook"},
-	"bench/load":     {"."},
-	"examples/train": {"."},
-
+	"index":                   {"internal/lru", "internal/tuple", "store"},
+	"query":                   {"query/tree"},
+	"query/tree":              {},
+	"query/plan":              {"index", "query/tree"},
+	"artifact":                {},
+	"access":                  {"internal/record"},
+	"lineage":                 {"internal/record", "internal/tuple", "store"},
+	".":                       {"artifact", "index", "internal/lru", "internal/record", "internal/tuple", "lineage", "query", "query/plan", "query/tree", "store"},
+	"export":                  {".", "lineage", "store"},
 	"migrate/internal/curves": {"."},
+	"migrate":                 {".", "artifact", "lineage"},
 	"migrate/mlruns":          {".", "internal/record", "lineage", "migrate", "migrate/internal/curves"},
 	"migrate/rest":            {".", "artifact", "lineage", "migrate", "migrate/internal/curves", "store"},
+	"migrate/sqlite":          {".", "lineage", "migrate"},
 	"migrate/tensorboard":     {".", "internal/record"},
+	"server":                  {".", "access", "artifact", "lineage", "query", "query/tree", "server/internal/graphql", "store", "webhook"},
+	"webhook":                 {"internal/record"},
+	"bench":                   {".", "artifact"},
+	"cmd/runstone":            {".", "access", "artifact", "bench", "bench/load", "export", "lineage", "migrate", "migrate/mlruns", "migrate/rest", "migrate/sqlite", "migrate/tensorboard", "query", "query/tree", "server", "store", "webhook"},
+	"bench/load":              {"."},
+	"examples/train":          {"."},
 }
 
 // outside are the imports from other modules that there may be, by prefix,
-// tests excepted. Who embeds the library pays for those of everything but bench,
-// export, migrate/sqlite and cmd/runstone.
+// tests excepted. Who embeds the library or the server pays for those of everything
+// but bench, export, the packages below migrate and cmd/runstone.
 var outside = map[string][]string{
 	"internal/record":          {"github.com/vmihailenco/msgpack/v5"},
 	"store":                    {"github.com/tidwall/btree", "golang.org/x/sys"},
@@ -70,12 +69,11 @@ var outside = map[string][]string{
 	"store/internal/journal":   {"golang.org/x/sys"},
 	"store/internal/kv/kvtest": {"github.com/stretchr/testify", "pgregory.net/rapid"},
 	"export":                   {"github.com/parquet-go/parquet-go"},
+	"migrate/mlruns":           {"go.yaml.in/yaml/v3"},
 	"migrate/sqlite":           {"modernc.org/sqlite"},
+	"migrate/tensorboard":      {"google.golang.org/protobuf"},
 	"bench":                    {"golang.org/x/perf"},
 	"cmd/runstone":             {"github.com/guptarohit/asciigraph", "github.com/spf13", "golang.org/x/sys", "golang.org/x/term"},
-
-	"migrate/mlruns":      {"go.yaml.in/yaml/v3"},
-	"migrate/tensorboard": {"google.golang.org/protobuf"},
 }
 
 // web are the packages that may import net/http.

@@ -180,6 +180,9 @@ func (db *DB) Close() error {
 // Dir returns the directory of the database.
 func (db *DB) Dir() string { return db.dir }
 
+// ReadOnly reports whether the database was opened to be read only.
+func (db *DB) ReadOnly() bool { return db.opt.ReadOnly }
+
 // Shared reports whether another process holds the database. Then
 //
 //   - changes go to an inbox in the directory, durable as asked, and take

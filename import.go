@@ -25,9 +25,6 @@ import (
 // database for themselves: [ErrLocked] when it is shared. On a read-only
 // database they change nothing and answer as if.
 
-// ReadOnly reports whether the database was opened to be read only.
-func (db *DB) ReadOnly() bool { return db.opt.ReadOnly }
-
 // importing returns the store to import into.
 func (db *DB) importing() (*store.Store, error) {
 	if db.store == nil {

@@ -50,11 +50,11 @@ type importingRow struct {
 func importingKey(run uint32) []byte { return tuple.Uint32(tuple.Key('I'), run) }
 
 // ImportRun adds a run to an experiment that is there, with the points of all
-// its metrics. It keeps nothing of points but some 100,000 at a time. If a call
-// does not come to its end, because points yields an error or the process dies,
-// the next one for this run goes on behind the points that are there: points
-// must then yield the same ones in the same order, and may yield more behind
-// them. Points are not merged: each goes in, repeated ones too.
+// its metrics. In memory are the names of its series and some 100,000 points at a
+// time. If a call does not come to its end, because points yields an error or
+// the process dies, the next one for this run goes on behind the points that are
+// there: points must then yield the same ones in the same order, and may yield
+// more behind them. Points are not merged: each goes in, repeated ones too.
 //
 // Differences to a run that is there are looked for in everything; its points
 // are compared as a whole, by number and [PointSum]. See [DB.ImportExperiment]

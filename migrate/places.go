@@ -17,7 +17,7 @@ const servedScheme = "mlflow-artifacts:/"
 // places remembers where the artifacts of experiments were and are now.
 type places map[string]string // by key
 
-// key is a location without the spellings that mean the same, or "".
+// placeKey is a location without the spellings that mean the same, or "".
 func placeKey(location string) string {
 	if p, ok := ServedPath(location); ok {
 		return servedScheme + strings.Trim(p, "/")

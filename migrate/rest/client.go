@@ -36,8 +36,8 @@ type Options struct {
 	Pause time.Duration
 }
 
-// Client talks to one server. It may be used from several goroutines.
-type Client struct {
+// client talks to one server. It may be used from several goroutines.
+type client struct {
 	base  *url.URL
 	opt   Options
 	http  *http.Client
@@ -78,17 +78,17 @@ func statusOf(err error) int {
 
 var errRedirect = errors.New("the server sends elsewhere, which is not followed; name the address that it sends to")
 
-// NewClient returns a client for the server at an http or https URL, which may
+// newClient returns a client for the server at an http or https URL, which may
 // have a path and credentials. Nothing is sent yet.
-func NewClient(address string, opt *Options) (*Client, error) {
+func newClient(address string, opt *Options) (*client, error) {
 	u, err := url.Parse(address)
-	if err != nil {
-		return nil, err
+	if err != nil { // which repeats the address, that may hold a password
+		return nil, errors.New("the address of the server is not a URL, such as http://localhost:5000")
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("%q is not the address of a server, such as http://localhost:5000", u.Redacted())
 	}
-	c := &Client{tries: maxTries}
+	c := &client{tries: maxTries}
 	if opt != nil {
 		c.opt = *opt
 	}
@@ -124,10 +124,10 @@ func NewClient(address string, opt *Options) (*Client, error) {
 }
 
 // Close lets go of idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *client) Close() { c.http.CloseIdleConnections() }
 
 // String returns the server's address without credentials.
-func (c *Client) String() string { return c.base.String() }
+func (c *client) String() string { return c.base.String() }
 
 // escape returns a path with its segments escaped.
 func escape(p string) string {
@@ -141,7 +141,7 @@ func escape(p string) string {
 // send sends a request, again when the server has no time. body makes its body
 // each time, nil for none. Who calls closes the body of the answer, whose status
 // is 200.
-func (c *Client) send(ctx context.Context, method, path string, query url.Values, kind string, body func() (io.Reader, int64, error)) (*http.Response, error) {
+func (c *client) send(ctx context.Context, method, path string, query url.Values, kind string, body func() (io.Reader, int64, error)) (*http.Response, error) {
 	pause := c.opt.Pause
 	for try := 1; ; try++ {
 		res, err := c.once(ctx, method, path, query, kind, body)
@@ -191,7 +191,7 @@ func unheard(err error) bool {
 // errBody is what went wrong here, not with the server.
 var errBody = errors.New("the body of the request cannot be made")
 
-func (c *Client) once(ctx context.Context, method, path string, query url.Values, kind string, body func() (io.Reader, int64, error)) (*http.Response, error) {
+func (c *client) once(ctx context.Context, method, path string, query url.Values, kind string, body func() (io.Reader, int64, error)) (*http.Response, error) {
 	u := *c.base
 	u.RawPath = escape(u.Path) + path
 	unescaped, err := url.PathUnescape(u.RawPath)
@@ -261,7 +261,7 @@ const (
 )
 
 // get asks for an object, into out.
-func (c *Client) get(ctx context.Context, path string, query url.Values, out any) error {
+func (c *client) get(ctx context.Context, path string, query url.Values, out any) error {
 	res, err := c.send(ctx, http.MethodGet, path, query, "", nil)
 	if err != nil {
 		return err
@@ -270,11 +270,11 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, out any
 }
 
 // post sends an object, and takes the answer into out unless it is nil.
-func (c *Client) post(ctx context.Context, path string, in, out any) error {
+func (c *client) post(ctx context.Context, path string, in, out any) error {
 	return c.call(ctx, http.MethodPost, path, in, out)
 }
 
-func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+func (c *client) call(ctx context.Context, method, path string, in, out any) error {
 	b, err := json.Marshal(in)
 	if err != nil {
 		return err

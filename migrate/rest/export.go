@@ -62,7 +62,7 @@ func (r *ExportReport) Changed() bool {
 // exporter is one export. It holds the ids of all runs and models, and one run.
 type exporter struct {
 	db     *runstone.DB
-	c      *Client
+	c      *client
 	opt    ExportOptions
 	report ExportReport
 	there  map[string]*experiment // on the server, by name
@@ -86,7 +86,7 @@ type runState struct {
 // again brings what is new, and nothing when nothing is. With an error the
 // report says what was done until then; calling Export again goes on.
 func Export(ctx context.Context, db *runstone.DB, address string, access *Options, opt *ExportOptions) (*ExportReport, error) {
-	c, err := NewClient(address, access)
+	c, err := newClient(address, access)
 	if err != nil {
 		return nil, err
 	}

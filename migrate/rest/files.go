@@ -22,7 +22,7 @@ const (
 )
 
 // served returns the path of a location that this server serves itself.
-func (c *Client) served(location string) (string, bool) {
+func (c *client) served(location string) (string, bool) {
 	p, ok := migrate.ServedPath(location)
 	if !ok {
 		return "", false
@@ -58,7 +58,7 @@ type lister struct {
 }
 
 // served lists and opens what the server serves below a path.
-func (c *Client) servedLister(root string) lister {
+func (c *client) servedLister(root string) lister {
 	return lister{
 		list: func(ctx context.Context, dir, _ string) (out listing, err error) {
 			err = c.get(ctx, host, url.Values{"path": {path.Join(root, dir)}}, &out)

@@ -20,7 +20,7 @@ const (
 )
 
 // history returns a page of the history of a metric.
-func (c *Client) history(ctx context.Context, run, key, token string) (page []metric, next string, err error) {
+func (c *client) history(ctx context.Context, run, key, token string) (page []metric, next string, err error) {
 	var out struct {
 		Metrics []metric `json:"metrics"`
 		Next    string   `json:"next_page_token"`
@@ -41,7 +41,7 @@ type first struct {
 }
 
 // ahead asks for the first pages of several histories, a few at once.
-func (c *Client) ahead(ctx context.Context, run string, keys []string) iter.Seq2[string, first] {
+func (c *client) ahead(ctx context.Context, run string, keys []string) iter.Seq2[string, first] {
 	return func(yield func(string, first) bool) {
 		ctx, stop := context.WithCancel(ctx)
 		results := make([]chan first, len(keys))

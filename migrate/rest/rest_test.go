@@ -33,7 +33,7 @@ func answer(t *testing.T, texts map[string]string) (*httptest.Server, *Source) {
 		_, _ = io.WriteString(w, text)
 	}))
 	t.Cleanup(srv.Close)
-	c, err := NewClient(srv.URL, &Options{Pause: time.Millisecond})
+	c, err := newClient(srv.URL, &Options{Pause: time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return srv, &Source{c: c, uris: map[string]place{}, metrics: map[string][]string{}, left: map[migrate.Note]int64{}}
@@ -41,10 +41,15 @@ func answer(t *testing.T, texts map[string]string) (*httptest.Server, *Source) {
 
 func TestAddress(t *testing.T) {
 	for _, bad := range []string{"", "localhost:5000", "ftp://x", "http://", "http://x?q", "http://x#f", "file:///etc"} {
-		_, err := NewClient(bad, nil)
+		_, err := newClient(bad, nil)
 		require.Error(t, err, bad)
 	}
-	c, err := NewClient("https://ada:secret@example.com/base/", nil)
+	for _, bad := range []string{"http://ada:secret@h:port", "http://ada:secret%zz@h", "ftp://ada:secret@h"} {
+		_, err := newClient(bad, nil)
+		require.Error(t, err)
+		require.NotContains(t, err.Error(), "secret")
+	}
+	c, err := newClient("https://ada:secret@example.com/base/", nil)
 	require.NoError(t, err)
 	require.Equal(t, "https://example.com/base", c.String(), "without credentials")
 	require.Equal(t, "ada", c.opt.Username)
@@ -61,7 +66,7 @@ func TestRetries(t *testing.T) {
 		_, _ = io.WriteString(w, "{}")
 	}))
 	defer srv.Close()
-	c, err := NewClient(srv.URL, &Options{Pause: time.Millisecond})
+	c, err := newClient(srv.URL, &Options{Pause: time.Millisecond})
 	require.NoError(t, err)
 	defer c.Close()
 	require.NoError(t, c.check(t.Context()))
@@ -161,7 +166,7 @@ func TestHostileFiles(t *testing.T) {
 		_, _ = io.WriteString(w, "abc")
 	}))
 	defer srv.Close()
-	c, err := NewClient(srv.URL, nil)
+	c, err := newClient(srv.URL, nil)
 	require.NoError(t, err)
 	src := &Source{c: c, left: map[migrate.Note]int64{}}
 	defer src.Close()

@@ -28,7 +28,7 @@ const (
 
 // Source is a running server. It is a [migrate.Source].
 type Source struct {
-	c       *Client
+	c       *client
 	uris    map[string]place                       // of artifacts of the runs and models yielded last
 	about   map[string]map[aboutPoint][]modelPoint // points about logged models, by run, of one experiment
 	within  string                                 // the experiment of about
@@ -53,7 +53,7 @@ var _ migrate.Source = (*Source)(nil)
 
 // Open makes sure that there is an MLflow server at an address.
 func Open(ctx context.Context, address string, opt *Options) (*Source, error) {
-	c, err := NewClient(address, opt)
+	c, err := newClient(address, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func Open(ctx context.Context, address string, opt *Options) (*Source, error) {
 }
 
 // check asks the server something that every MLflow server since 1.28 answers.
-func (c *Client) check(ctx context.Context) error {
+func (c *client) check(ctx context.Context) error {
 	var out struct{}
 	err := c.post(ctx, api+"/experiments/search", map[string]any{"max_results": 1, "view_type": "ALL"}, &out)
 	if statusOf(err) == http.StatusNotFound {
@@ -123,7 +123,7 @@ func pages(ctx context.Context, ask func(token string) (next string, err error))
 }
 
 // experiments returns all experiments of a server, the oldest first.
-func (c *Client) experiments(ctx context.Context) (all []experiment, err error) {
+func (c *client) experiments(ctx context.Context) (all []experiment, err error) {
 	err = pages(ctx, func(token string) (string, error) {
 		var out struct {
 			Experiments []experiment `json:"experiments"`
@@ -160,7 +160,7 @@ func (s *Source) Experiments(ctx context.Context) iter.Seq2[*runstone.Experiment
 }
 
 // runs calls fn for pages of the runs of an experiment, the oldest first.
-func (c *Client) runs(ctx context.Context, experiment string, fn func([]run) (more bool)) error {
+func (c *client) runs(ctx context.Context, experiment string, fn func([]run) (more bool)) error {
 	return pages(ctx, func(token string) (string, error) {
 		var out struct {
 			Runs []run  `json:"runs"`
@@ -264,7 +264,7 @@ func (s *Source) details(ctx context.Context, page []run) error {
 
 // loggedModels calls fn for pages of the logged models of an experiment. A
 // server before MLflow 3 has none.
-func (c *Client) loggedModels(ctx context.Context, experiment string, fn func([]loggedModel) (more bool)) error {
+func (c *client) loggedModels(ctx context.Context, experiment string, fn func([]loggedModel) (more bool)) error {
 	err := pages(ctx, func(token string) (string, error) {
 		var out struct {
 			Models []loggedModel `json:"models"`
@@ -287,7 +287,7 @@ func (c *Client) loggedModels(ctx context.Context, experiment string, fn func([]
 }
 
 // hasLogged reports whether a server is of MLflow 3.
-func (c *Client) hasLogged(ctx context.Context) (bool, error) {
+func (c *client) hasLogged(ctx context.Context) (bool, error) {
 	err := c.post(ctx, api+"/logged-models/search", map[string]any{"experiment_ids": []string{runstone.DefaultExperiment}, "max_results": 1}, nil)
 	if statusOf(err) != 0 {
 		return false, nil
@@ -353,7 +353,7 @@ func loggedStatus(name string) string {
 }
 
 // registered calls fn for the registered models, prompts included.
-func (c *Client) registered(ctx context.Context, fn func(m *registered, prompt bool) error) error {
+func (c *client) registered(ctx context.Context, fn func(m *registered, prompt bool) error) error {
 	seen := map[string]bool{}
 	for _, filter := range []string{"", promptFilter} {
 		err := pages(ctx, func(token string) (string, error) {
@@ -393,7 +393,7 @@ func (c *Client) registered(ctx context.Context, fn func(m *registered, prompt b
 const promptFilter = "tags.`mlflow.prompt.is_prompt` = 'true'"
 
 // versions returns the versions of a registered model, by number.
-func (c *Client) versions(ctx context.Context, name string, prompt bool) (all []version, err error) {
+func (c *client) versions(ctx context.Context, name string, prompt bool) (all []version, err error) {
 	quote := "'"
 	if strings.Contains(name, quote) {
 		if quote = `"`; strings.Contains(name, quote) {
