@@ -1,7 +1,6 @@
 package runstone
 
 import (
-	"context"
 	"maps"
 	"slices"
 
@@ -37,18 +36,18 @@ func newRunCache(limit int64) *runCache {
 	return &runCache{lru.New[uint32, keptData](limit)}
 }
 
-// loader returns one that may take runs from the cache. Versions are those of one
-// key space, so a shared database, which reads one private copy after the other,
-// does without.
-func (db *DB) loader(ctx context.Context, s *store.Store, tx *store.Tx, snap *index.Snapshot) *runLoader {
-	l := &runLoader{ctx: ctx, s: s, tx: tx}
-	if s == db.store && snap != nil {
-		l.cache, l.snap = db.pages, snap
+// pagesOf returns what is kept of the runs of a store, nil for nothing. Versions are
+// those of one key space, so a shared database, which reads one private copy after
+// the other, does without.
+func (db *DB) pagesOf(s *store.Store) *runCache {
+	if s == db.store {
+		return db.pages
 	}
-	return l
+	return nil
 }
 
-// get returns a copy of a run, nil if it is not kept as snap sees it.
+// get returns a run, nil if it is not kept as snap sees it. It is shared and must
+// not be changed.
 func (c *runCache) get(snap *index.Snapshot, run uint32) *RunData {
 	if c == nil {
 		return nil
@@ -58,7 +57,7 @@ func (c *runCache) get(snap *index.Snapshot, run uint32) *RunData {
 		return nil
 	}
 	if k, ok := c.lru.Get(run); ok && k.version == version {
-		return k.data.clone()
+		return k.data
 	}
 	return nil
 }

@@ -61,7 +61,8 @@ func (l *runLoader) loadAll(runs []uint32) ([]*RunData, error) {
 		if err := l.ctx.Err(); err != nil {
 			return nil, err
 		}
-		if found[i] = l.cache.get(l.snap, runs[i]); found[i] != nil {
+		if d := l.cache.get(l.snap, runs[i]); d != nil {
+			found[i] = d.clone()
 			continue
 		}
 		d, err := l.rows(runs[i])

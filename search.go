@@ -107,7 +107,7 @@ func (db *DB) Search(ctx context.Context, text string, opt *SearchOptions) iter.
 			if err != nil && !errors.As(err, &partial) {
 				return err
 			}
-			l := db.loader(ctx, s, tx, snap)
+			l := &runLoader{ctx: ctx, s: s, tx: tx, cache: db.pagesOf(s), snap: snap}
 			few := firstLoaded
 			for hits := found.Hits; len(hits) > 0; few = min(2*few, mostLoaded) {
 				n := min(few, len(hits))
@@ -184,7 +184,7 @@ func searchRuns[T any](ctx context.Context, db *DB, text string, opt *SearchOpti
 				return perr
 			}
 		}
-		l := db.loader(ctx, s, tx, snap)
+		l := &runLoader{ctx: ctx, s: s, tx: tx, cache: db.pagesOf(s), snap: snap}
 		l.keep = len(found.Hits) <= mostKept
 		items, lerr := load(l, rowsOf(found.Hits))
 		if lerr != nil {
@@ -333,7 +333,7 @@ func (db *DB) runSource(ctx context.Context, s *store.Store, tx *store.Tx, opt *
 	if err != nil {
 		return nil, err
 	}
-	r := &runSource{s: s, tx: tx, snap: snap, now: db.now(), view: opt.View, stats: &plan.Stats{}}
+	r := &runSource{s: s, tx: tx, snap: snap, pages: db.pagesOf(s), now: db.now(), view: opt.View, stats: &plan.Stats{}}
 	if opt.Experiments == nil {
 		return r, nil
 	}

@@ -20,6 +20,7 @@ type runSource struct {
 	s      *store.Store
 	tx     *store.Tx
 	snap   *index.Snapshot
+	pages  *runCache
 	now    int64 // Unix ms
 	view   ViewType
 	within []bool // experiments by ordinal; nil is all
@@ -43,6 +44,12 @@ func (r *runSource) Batches(ctx context.Context) iter.Seq2[plan.Batch, error] {
 
 // Value implements [plan.Pointed].
 func (r *runSource) Value(ref plan.Ref, run uint32) (plan.Value, error) {
+	if d := r.pages.get(r.snap, run); d != nil {
+		if ref.Key == "run_id" {
+			return plan.Str(d.ID), nil
+		}
+		return plan.Whole(d.Start), nil
+	}
 	if ref.Key == "run_id" {
 		id, err := r.tx.Text(kindRun, run)
 		return plan.Str(id), err
