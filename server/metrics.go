@@ -111,8 +111,9 @@ type metricsAnswer struct {
 	Metrics []wireMetric `json:"metrics"`
 }
 
-// metricList writes {"metrics": […], "next_page_token": …} as writeJSON would,
-// many times as fast: histories are long.
+// metricList writes {"metrics": […], "next_page_token": …} as writeJSON would.
+// It is not an encoder's: histories are long, and with their fixed depth and
+// fields they are written 1.4 times as fast as by one (BenchmarkHistory).
 func metricList(metrics []wireMetric, next string) prepared {
 	b := make([]byte, 0, 16+128*len(metrics))
 	b = append(b, '{')
