@@ -97,6 +97,9 @@ func (a *app) serverCommand() *cobra.Command {
 	f.StringVar(&fl.key, "tls-key", "", "file of its private key, in PEM")
 	f.BoolVar(&fl.proxy, "tls-proxy", false, "a proxy in front of the server ends TLS")
 	addForeignFlags(f)
+	a.completeWords(cmd, "durability", "synced", "appended")
+	a.completeWords(cmd, "x-frame-options", "SAMEORIGIN", "DENY", "NONE")
+	a.completeWords(cmd, "app-name", "basic-auth")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		a.fromEnv(cmd.Flags())
 		if err := a.foreignFlags(cmd.Flags()); err != nil {

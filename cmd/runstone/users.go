@@ -221,6 +221,7 @@ func viewUser(u *access.User) userView {
 func (a *app) usersShow() *cobra.Command {
 	return &cobra.Command{
 		Use: "show NAME", Short: "Show a user with tokens and grants", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeArgs(a.userNames),
 		RunE: func(_ *cobra.Command, args []string) error {
 			users, err := a.users()
 			if err != nil {
@@ -269,6 +270,7 @@ func (a *app) usersRemove() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use: "remove NAME", Short: "Remove a user with tokens and grants", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeArgs(a.userNames),
 		RunE: func(_ *cobra.Command, args []string) error {
 			users, err := a.users()
 			if err != nil {
@@ -297,6 +299,7 @@ func (a *app) usersPassword() *cobra.Command {
 	var stdin bool
 	cmd := &cobra.Command{
 		Use: "password NAME", Short: "Change a user's password", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeArgs(a.userNames),
 		RunE: func(_ *cobra.Command, args []string) error {
 			users, err := a.users()
 			if err != nil {

@@ -50,6 +50,7 @@ func (a *app) usersGrant() *cobra.Command {
 	var g grantFlags
 	cmd := &cobra.Command{
 		Use: "grant NAME [READ|USE|EDIT|MANAGE|NO_PERMISSIONS|DENY]", Short: "Grant a user a permission", Args: cobra.RangeArgs(1, 2),
+		ValidArgsFunction: a.completeArgs(a.userNames, fixed("READ", "USE", "EDIT", "MANAGE", "NO_PERMISSIONS", "DENY")),
 		Long: `Grant a user a permission on an experiment or a registered model, instead of the
 one that was granted on it before, or make the user an administrator.
 
@@ -89,6 +90,8 @@ other grant.`,
 		},
 	}
 	g.add(cmd)
+	a.completeFlag(cmd, "experiment", a.experimentNames)
+	a.completeFlag(cmd, "model", a.modelNames)
 	return cmd
 }
 
@@ -96,6 +99,7 @@ func (a *app) usersRevoke() *cobra.Command {
 	var g grantFlags
 	cmd := &cobra.Command{
 		Use: "revoke NAME", Short: "Take a grant away", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeArgs(a.userNames),
 		Example: `  runstone users revoke ada -e diag
   runstone users revoke ada --admin`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -121,12 +125,15 @@ func (a *app) usersRevoke() *cobra.Command {
 		},
 	}
 	g.add(cmd)
+	a.completeFlag(cmd, "experiment", a.experimentNames)
+	a.completeFlag(cmd, "model", a.modelNames)
 	return cmd
 }
 
 func (a *app) usersDefault() *cobra.Command {
 	return &cobra.Command{
 		Use: "default [READ|USE|EDIT|MANAGE|NO_PERMISSIONS]", Short: "Show or change what users may do without a grant", Args: cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completeArgs(fixed("READ", "USE", "EDIT", "MANAGE", "NO_PERMISSIONS")),
 		RunE: func(_ *cobra.Command, args []string) error {
 			users, err := a.users()
 			if err != nil {
@@ -153,6 +160,7 @@ func (a *app) tokenAdd() *cobra.Command {
 	var note, expires string
 	cmd := &cobra.Command{
 		Use: "add NAME", Short: "Make a token and print it, once", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeArgs(a.userNames),
 		Long: `Make an API token and print it. It is not kept: nobody can show it again. Clients
 take it in MLFLOW_TRACKING_TOKEN, or in place of a password.`,
 		Example: `  export MLFLOW_TRACKING_TOKEN=$(runstone users token add ci --expires 90d)`,
@@ -199,7 +207,8 @@ func lifetime(s string) (time.Duration, error) {
 func (a *app) tokenRevoke() *cobra.Command {
 	return &cobra.Command{
 		Use: "revoke NAME TOKEN", Short: "Revoke a token, which is dead at once", Args: cobra.ExactArgs(2),
-		Long: fmt.Sprintf("Revoke a token by its id, the first column of %q.", "runstone users show"),
+		ValidArgsFunction: a.completeArgs(a.userNames, a.tokenIDs),
+		Long:              fmt.Sprintf("Revoke a token by its id, the first column of %q.", "runstone users show"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			users, err := a.users()
 			if err != nil {
