@@ -50,9 +50,7 @@ CALLS = {
     "get_assessment": lambda c, e: mlflow.get_assessment("tr-1", "a-1"),
     "link_traces_to_run": lambda c, e: c.link_traces_to_run(["tr-1"], "0" * 32),
     "create_dataset": lambda c, e: c.create_dataset("d", e),
-    "search_datasets": lambda c, e: c.search_datasets([e]),
     "get_dataset": lambda c, e: c.get_dataset("d-1"),
-    "list_scorers": lambda c, e: mlflow.genai.list_scorers(experiment_id=e),
     "get_scorer": lambda c, e: mlflow.genai.get_scorer(name="x", experiment_id=e),
     "search_mcp_servers": lambda c, e: c.search_mcp_servers(),
     "search_skills": lambda c, e: c.search_skills(),
@@ -100,3 +98,9 @@ def test_prompts(client, experiment):
         client.delete_prompt_version("greeting", version)
     client.delete_prompt("greeting")
     assert mlflow.genai.search_prompts() == []
+
+
+def test_nothing_there(client, experiment):
+    """What MLflow's pages ask of every experiment is answered, with nothing."""
+    assert client.search_datasets([experiment]) == []
+    assert mlflow.genai.list_scorers(experiment_id=experiment) == []
