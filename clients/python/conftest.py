@@ -10,6 +10,7 @@ import importlib.metadata
 import importlib.util
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -60,9 +61,15 @@ def command(port: int, directory: pathlib.Path, real: bool) -> list[str]:
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A port that no client's end of a connection takes before the server does."""
+    while True:
+        port = random.randrange(10000, 30000)
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Server:
@@ -104,18 +111,23 @@ class Server:
 
     def kill(self) -> None:
         """SIGKILL: nothing is flushed, no handler runs."""
-        try:
+        if self.process.poll() is None:  # else the number may be another's by now
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
+
+    def ended(self) -> str:
+        """How the server ended by itself, "" while it runs."""
+        code = self.process.poll()
+        return "" if code is None else f"the server ended with {code}:\n" + self.log.read_text()[-4000:]
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     running = Server(tmp_path_factory.mktemp("server") / "data")
     yield running
+    ended = running.ended()
     running.kill()
+    assert not ended, ended
 
 
 @pytest.fixture(scope="module")
