@@ -121,6 +121,19 @@ class Server:
         return "" if code is None else f"the server ended with {code}:\n" + self.log.read_text()[-4000:]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def environment():
+    """MLflow tells the processes it starts of its server, registry and experiment by variables:
+    those of one module's tests must not reach the next one's."""
+    before = dict(os.environ)
+    yield
+    if "mlflow" in sys.modules:
+        sys.modules["mlflow"].set_tracking_uri(None)
+        sys.modules["mlflow"].set_registry_uri("")
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     running = Server(tmp_path_factory.mktemp("server") / "data")
