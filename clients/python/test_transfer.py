@@ -139,6 +139,7 @@ def test_client_in_parts(counted, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE", str(5 * MIB))
     monkeypatch.setenv("MLFLOW_MULTIPART_DOWNLOAD_CHUNK_SIZE", str(5 * MIB))
     mlflow.set_tracking_uri(server.url)
+    mlflow.set_experiment("parts")
     source = tmp_path / "weights é.bin"
     source.write_bytes(BLOCK * 17 + b"end")
     (tmp_path / "small.txt").write_text("small")
