@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,7 +32,12 @@ func (a *app) serverDir(fl *serverFlags) (string, error) {
 		return "", refusedf(fmt.Sprintf(`let MLflow serve it once ("mlflow server --backend-store-uri %s://…") and import from there: runstone import mlflow http://localhost:5000 -d %s`,
 			scheme, quoteArg(a.target())), "%s: is a database that runstone does not use; its content can be imported", strings.TrimSuffix(scheme+"+"+driver, "+"))
 	case "http", "https":
-		return a.importFirst(fl, "is a running server", fl.backend)
+		source := scheme + "://…" // what cannot be parsed may hold a password too
+		if u, err := url.Parse(fl.backend); err == nil {
+			u.User = nil // credentials go in MLflow's variables
+			source = u.String()
+		}
+		return a.importFirst(fl, "is a running server", source)
 	}
 	dir, ok := localPath(fl.backend)
 	if !ok {

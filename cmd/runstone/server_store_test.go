@@ -15,7 +15,8 @@ func TestServerDir(t *testing.T) {
 	db, none := filepath.Join(t.TempDir(), "db"), filepath.Join(t.TempDir(), "none")
 	require.NoError(t, with(t.Context(), db, nil, func(context.Context, *runstone.DB) error { return nil }))
 	for backend, told := range map[string]string{
-		"sqlite:///mlflow.db": "sqlite:///mlflow.db", "http://127.0.0.1:5000": "http://127.0.0.1:5000", "postgresql://ada:secret@host/mlflow": "the postgresql database",
+		"sqlite:///mlflow.db": "sqlite:///mlflow.db", "http://127.0.0.1:5000": "http://127.0.0.1:5000",
+		"https://ada:secret@host:5000/ml": "https://host:5000/ml", "http://ada:secret%zz@host": "http://…", "postgresql://ada:secret@host/mlflow": "the postgresql database",
 	} {
 		stderr := &lockedBuffer{}
 		a := &app{err: stderr, dataDir: db, env: func(string) (string, bool) { return "", false }}
@@ -27,5 +28,6 @@ func TestServerDir(t *testing.T) {
 		a.dataDir = none
 		_, err = a.serverDir(&serverFlags{backend: backend})
 		require.ErrorContains(t, err, "does not")
+		require.NotContains(t, err.Error(), "secret")
 	}
 }
