@@ -161,10 +161,13 @@ func total(finite float64, posInf, negInf int64) float64 {
 
 // Runs that changed are read from their records until they are folded into the
 // index: in the background once there are many, and when the database is closed.
+// Ended ones are folded soon. Running ones are likely to change again, so they wait
+// for a later pass; without it runs whose programs died would be read for ever.
 const (
-	foldMany  = 256
-	foldClose = 16
-	foldDelay = time.Second
+	foldMany   = 256
+	foldClose  = 16
+	foldDelay  = time.Second
+	foldSettle = 5 * time.Second
 )
 
 // fold brings runs that changed into the index when there are at least so many:
@@ -267,12 +270,18 @@ func (db *DB) keep() {
 	k := &keeper{wake: make(chan struct{}, 1), stop: stop}
 	db.keeper = k
 	k.done.Go(func() {
-		pause := time.NewTimer(math.MaxInt64)
+		pause, settle := time.NewTimer(math.MaxInt64), time.NewTimer(math.MaxInt64)
 		defer pause.Stop()
+		defer settle.Stop()
+		settling := false
 		for {
 			select {
 			case <-ctx.Done():
 				return
+			case <-settle.C:
+				settling = false
+				db.foldQuietly(ctx, foldMany, true)
+				continue
 			case <-k.wake:
 				pause.Reset(foldDelay)
 			}
@@ -282,6 +291,10 @@ func (db *DB) keep() {
 			case <-pause.C:
 			}
 			db.foldQuietly(ctx, foldMany, false)
+			if !settling {
+				settling = true
+				settle.Reset(foldSettle)
+			}
 		}
 	})
 }

@@ -3,8 +3,11 @@ package runstone
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/runstonedb/runstone/store"
 )
 
 // TestSearchIsFresh: what was logged before a search is in its answer, whether
@@ -145,4 +148,32 @@ func TestSearchIsFreshShared(t *testing.T) {
 	eventually(shared, "", "a", "b")
 	require.NoError(t, mine.End(ctx, Finished))
 	eventually(holder, "status = 'FINISHED'", "b")
+}
+
+// TestRunningRunsSettle: runs whose programs went away without ending them are
+// folded too, after a while, and one that is being logged to is left.
+func TestRunningRunsSettle(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, t.TempDir(), small())
+	exp, err := db.CreateExperiment(ctx, "exp", nil)
+	require.NoError(t, err)
+	for range foldMany {
+		info, err := db.CreateRun(ctx, NewRun{ExperimentID: exp})
+		require.NoError(t, err)
+		require.NoError(t, db.LogBatch(ctx, info.ID, Batch{Metrics: []Metric{{Name: "loss", Value: 1, Time: 1}}}))
+	}
+	run, err := db.StartRun(ctx, "exp", nil)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		require.NoError(t, run.Log(ctx, 1, Metrics{"loss": 2}))
+		var dirty int
+		require.NoError(t, db.View(ctx, func(tx *store.Tx) error {
+			src, err := db.runSource(ctx, db.store, tx, &SearchOptions{})
+			require.NoError(t, err)
+			dirty = len(src.snap.Dirty())
+			return nil
+		}))
+		return dirty == 1
+	}, time.Minute, 50*time.Millisecond)
+	require.NoError(t, run.End(ctx, Finished))
 }
