@@ -27,6 +27,25 @@ func BenchmarkLogBatch(b *testing.B) {
 	}
 }
 
+// BenchmarkCreate makes runs as clients do: five tags with the run, then a batch of
+// ten params and eight metrics.
+func BenchmarkCreate(b *testing.B) {
+	s := newBench(b, nil)
+	var tags, params, metrics []string
+	for i := range 10 {
+		tags = append(tags, fmt.Sprintf(`{"key": "tag%d", "value": "value %d"}`, i, i))
+		params = append(params, fmt.Sprintf(`{"key": "param%d", "value": "%d"}`, i, i))
+		metrics = append(metrics, fmt.Sprintf(`{"key": "metric%d", "value": %d, "timestamp": 1700000000000, "step": 0}`, i, i))
+	}
+	create := `{"experiment_id": "0", "run_name": "name", "start_time": 1700000000000, "tags": [` + strings.Join(tags[:5], ", ") + `]}`
+	fields := `{"params": [` + strings.Join(params, ", ") + `], "metrics": [` + strings.Join(metrics[:8], ", ") + `], "run_id": "`
+	b.ReportAllocs()
+	for b.Loop() {
+		run := s.ok("POST", api+"/runs/create", create)["run"].(map[string]any)["info"].(map[string]any)["run_id"].(string)
+		require.Equal(b, 200, s.do("POST", api+"/runs/log-batch", fields+run+`"}`).Code)
+	}
+}
+
 // BenchmarkHistory reads a metric of 25,000 points.
 func BenchmarkHistory(b *testing.B) {
 	s := newBench(b, nil)
