@@ -34,7 +34,7 @@ collect_ignore = [] if importlib.util.find_spec("torch") else ["test_deep.py"]
 if int(PACKAGES[0].version.split(".")[0]) < 3:
     collect_ignore += [
         "test_search_differential.py", "test_migrate.py", "test_migrate_server.py", "test_compare.py", "test_calls.py",
-        "test_fluent.py", "test_autolog.py", "test_generative.py",
+        "test_fluent.py", "test_autolog.py", "test_generative.py", "test_study.py",
     ]  # fmt: skip
 
 # A client that meets an unexpected 5xx answer must fail the test, not retry for minutes.
