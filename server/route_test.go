@@ -179,7 +179,7 @@ func TestEveryRoute(t *testing.T) {
 		{"GET /run-metrics", ui + "/run-metrics?run_id=$R", "", "?run_id=x", 404, "not found"},
 		{"GET /bench-list", ui + "/bench-list?experiment_id=0", "", "?experiment_id=0&last=0", 400, "1 to 1000 runs"},
 		{"GET /bench-trend", "", "", ui + "/bench-trend?experiment_id=0&name=A&unit=ns/op&machine=m", 404, "No run of experiment"},
-		{"GET /bench-compare", "", "", ui + "/bench-compare?experiment_id=0&a=latest&b=latest", 404, "no benchmark run"},
+		{"GET /bench-compare", "", "", ui + "/bench-compare?experiment_id=0&a=latest", 400, "'b'"},
 		{"GET /live", "", "", ui + "/live", 400, "A listener hears"},
 		{"GET /traces", "/traces?experiment_ids=0", "", "", 0, ""},
 		{"POST /traces/search", "/api/3.0/mlflow/traces/search", `{}`, "", 0, ""},

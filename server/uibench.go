@@ -314,7 +314,8 @@ type benchTable struct {
 }
 
 // uiBenchCompare compares B to A, which are named as "runstone bench compare"
-// takes them.
+// takes them. A name that names nothing is no error of the page: the answer is
+// {"problem": …} then.
 func (s *Server) uiBenchCompare(ctx context.Context, a args) (any, error) {
 	specs := [2]string{a.need("a"), a.need("b")}
 	alpha := 0.05
@@ -338,7 +339,14 @@ func (s *Server) uiBenchCompare(ctx context.Context, a args) (any, error) {
 	var sides [2]benchSide
 	var results [2]*gobench.Results
 	for i, spec := range specs {
-		if sides[i], results[i], err = s.benchSide(ctx, e, spec); err != nil {
+		sides[i], results[i], err = s.benchSide(ctx, e, spec)
+		var refusal *runstone.Error
+		if errors.As(err, &refusal) {
+			return struct {
+				Problem string `json:"problem"`
+			}{cutEcho(refusal.Msg)}, nil
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

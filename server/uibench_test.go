@@ -220,12 +220,17 @@ func TestUIBenchCompare(t *testing.T) {
 		require.Equal(t, ids[5], got.A.Run, spec)
 	}
 	elsewhere := b.logBench("others", "BenchmarkX 1 5 ns/op\n")
-	for spec, status := range map[string]int{
-		"latest~99": 404, "latest~x": 400, ids[0] + "~1": 400, "0000000": 409, "branch:no": 404, elsewhere[0]: 404, elsewhere[0][:6]: 404,
-		strings.Repeat("x", 501): 400, "": 400,
+	for spec, problem := range map[string]string{
+		"latest~99": "there are only 24 benchmark runs", "latest~x": "a number follows the ~", ids[0] + "~1": "~ follows latest", "0000000": "several runs or commits",
+		"branch:no": "there is no benchmark run", elsewhere[0]: "no run or commit", elsewhere[0][:6]: "no run or commit",
 	} {
+		var answer struct{ Problem string }
+		b.own("/bench-compare", url.Values{"experiment_id": {exp}, "a": {spec}, "b": {"latest"}}, &answer)
+		require.Contains(t, answer.Problem, problem, spec)
+	}
+	for _, spec := range []string{strings.Repeat("x", 501), ""} {
 		w := b.do("GET", uiAPI+"/bench-compare?"+url.Values{"experiment_id": {exp}, "a": {spec}, "b": {"latest"}}.Encode(), "")
-		require.Equal(t, status, w.Code, "%s: %s", spec, w.Body)
+		require.Equal(t, 400, w.Code)
 	}
 	w := b.do("GET", uiAPI+"/bench-compare?"+url.Values{"experiment_id": {exp}, "a": {"latest"}, "b": {"latest"}, "alpha": {"1"}}.Encode(), "")
 	require.Equal(t, 400, w.Code)
