@@ -48,7 +48,7 @@ var arrows = map[string][]string{
 	"migrate/rest":            {".", "artifact", "lineage", "migrate", "migrate/internal/curves", "store"},
 	"migrate/sqlite":          {".", "lineage", "migrate"},
 	"migrate/tensorboard":     {".", "internal/record"},
-	"server":                  {".", "access", "artifact", "lineage", "query", "query/tree", "server/internal/graphql", "store", "webhook"},
+	"server":                  {".", "access", "artifact", "bench", "internal/lru", "lineage", "query", "query/tree", "server/internal/graphql", "store", "webhook"},
 	"webhook":                 {"internal/record"},
 	"bench":                   {".", "artifact"},
 	"cmd/runstone":            {".", "access", "artifact", "bench", "bench/load", "export", "lineage", "migrate", "migrate/mlruns", "migrate/rest", "migrate/sqlite", "migrate/tensorboard", "query", "query/tree", "server", "store", "webhook"},
@@ -58,7 +58,7 @@ var arrows = map[string][]string{
 
 // outside are the imports from other modules that there may be, by prefix,
 // tests excepted. Who embeds the library or the server pays for those of everything
-// but bench, export, the packages below migrate and cmd/runstone.
+// but export, the packages below migrate and cmd/runstone.
 var outside = map[string][]string{
 	"internal/record":          {"github.com/vmihailenco/msgpack/v5"},
 	"store":                    {"github.com/tidwall/btree", "golang.org/x/sys"},

@@ -32,6 +32,9 @@ type ChangePoint struct {
 	// deviations of what chance makes of one fixed place. The least score that
 	// counts depends on the length of the series. 0 with Exact.
 	Score float64
+	// P bounds the chance that a series of this length without a change has
+	// this score anywhere: 0.05, 0.01 or 0.001. 0 with Exact.
+	P float64
 }
 
 // Delta is the change as a part of what was before: 0.05 is 5 % more. It is
@@ -299,6 +302,11 @@ func (s *segmenter) points(at []int) []ChangePoint {
 			hi = at[i+1]
 		}
 		_, c.Score = s.split(interval{lo, hi})
+		for _, p := range []float64{0.05, 0.01, 0.001} {
+			if c.Score > criticalValue(len(s.values), p) {
+				c.P = p
+			}
+		}
 		out = append(out, c)
 	}
 	return out

@@ -203,6 +203,14 @@ func summarize(s *Series, assume benchmath.Assumption, th *benchmath.Thresholds,
 	return sample, out
 }
 
+// interval95 returns the 95 % interval of the median of a series, 0 and 0 when it
+// has too few values for one.
+func interval95(s *Series) (lo, hi float64) {
+	th := benchmath.DefaultThresholds
+	_, sum := summarize(s, benchmath.AssumeNothing, &th, 0.95)
+	return sum.Lo, sum.Hi
+}
+
 // leastP is the least p that samples of these sizes can have: two orders of
 // all there are.
 func leastP(n, m int) float64 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -77,7 +78,11 @@ func (c *Comparison) packages() []string {
 // footnotes are remarks that cells refer to by number.
 type footnotes struct{ texts []string }
 
+// mark returns the number of a remark; there is none without footnotes.
 func (f *footnotes) mark(text string) string {
+	if f == nil {
+		return ""
+	}
 	for i, t := range f.texts {
 		if t == text {
 			return superscript(i + 1)
@@ -102,6 +107,52 @@ func (f *footnotes) write(b *strings.Builder) {
 	}
 }
 
+// Cells returns what a table of the comparison says of a row: A and B with their
+// intervals, the change, and p with the numbers of values. What a side does not
+// have is "-"; remarks are left out.
+func (r *Row) Cells() [4]string {
+	scale := r.scaler()
+	out := [4]string{summaryText(r.A, r.Unit, scale, nil), summaryText(r.B, r.Unit, scale, nil)}
+	if r.A != nil && r.B != nil {
+		out[2], out[3] = r.DeltaText(), countText(r)
+	}
+	return out
+}
+
+// GeomeanCells returns what a table says of the geometric means: A, B and the
+// change; nil where there are none.
+func (u *Unit) GeomeanCells() []string {
+	if u.GeomeanA <= 0 || len(u.Rows) < 2 {
+		return nil
+	}
+	scale := rowScaler(u.Unit, u.GeomeanA, u.GeomeanB)
+	return []string{valueText(u.GeomeanA, u.Unit, scale), valueText(u.GeomeanB, u.Unit, scale), Percent(u.GeomeanDelta)}
+}
+
+// Tidy returns the base unit of a unit: sec/op of ns/op.
+func Tidy(unit string) string {
+	_, tidy := benchunit.Tidy(1, unit)
+	return tidy
+}
+
+// Scale returns by what to multiply values of a unit to draw them on one axis,
+// and the unit that they are in then: 0.001 and "µs/op" for ns/op that are
+// some thousands.
+func Scale(unit string, values ...float64) (factor float64, name string) {
+	values = slices.Clone(values)
+	s := rowScaler(unit, values...)
+	base, tidy := benchunit.Tidy(1, unit)
+	switch {
+	case tidy == "sec/op":
+		name = s.Prefix + "s/op"
+	case strings.HasPrefix(tidy, "B/"), strings.HasPrefix(tidy, "sec"), s.Prefix == "":
+		name = s.Prefix + tidy
+	default:
+		name = s.Prefix + " " + tidy
+	}
+	return base / s.Factor, name
+}
+
 // groupMark begins a row that is one text over all columns.
 const groupMark = "\x00"
 
@@ -109,8 +160,7 @@ const groupMark = "\x00"
 const minCI = 6
 
 func (u *Unit) write(out *strings.Builder, a, b string, withPkg bool, notes *footnotes) {
-	_, tidy := benchunit.Tidy(1, u.Unit)
-	tidy = clean(tidy)
+	tidy := clean(Tidy(u.Unit))
 	rows, pkg := [][5]string{}, ""
 	for i := range u.Rows {
 		r := &u.Rows[i]
@@ -130,9 +180,8 @@ func (u *Unit) write(out *strings.Builder, a, b string, withPkg bool, notes *foo
 		}
 		rows = append(rows, row)
 	}
-	if u.GeomeanA > 0 && len(u.Rows) > 1 {
-		scale := rowScaler(u.Unit, u.GeomeanA, u.GeomeanB)
-		rows = append(rows, [5]string{"geomean", valueText(u.GeomeanA, u.Unit, scale), valueText(u.GeomeanB, u.Unit, scale), Percent(u.GeomeanDelta), ""})
+	if g := u.GeomeanCells(); g != nil {
+		rows = append(rows, [5]string{"geomean", g[0], g[1], g[2], ""})
 	}
 	head := [5]string{"", a, b, "vs base", ""}
 	sub := [5]string{"", tidy, tidy, "", ""}
@@ -175,7 +224,7 @@ func summaryText(s *Summary, unit string, scale benchunit.Scaler, notes *footnot
 	text := valueText(s.Center, unit, scale)
 	switch {
 	case s.Lo == 0 && s.Hi == 0 && s.Center != 0:
-		return text + " ± ∞ " + notes.mark(fmt.Sprintf("need %d samples or more for a confidence interval", minCI))
+		return strings.TrimRight(text+" ± ∞ "+notes.mark(fmt.Sprintf("need %d samples or more for a confidence interval", minCI)), " ")
 	case s.Center == 0:
 		return text + " ±  0%"
 	}

@@ -23,6 +23,8 @@ type TrendOptions struct {
 	Last int
 	// Changes say what a change point is; Exact is set by the results.
 	Changes ChangePointOptions
+	// Load reads the results of a run; nil is [Load]. Who asks often may keep them.
+	Load func(ctx context.Context, db *runstone.DB, run string) (*Results, error)
 	// Skipped hears of runs that cannot be read; nil makes them an error.
 	Skipped func(run string, err error)
 }
@@ -46,7 +48,10 @@ type TrendPoint struct {
 	Start  time.Time // of the run
 	Time   time.Time // of the commit, or Start
 	Median float64
-	N      int
+	// Lo and Hi are the ends of the 95 % interval of the median, as in
+	// [Summary]; Min and Max are the least and the greatest value.
+	Lo, Hi, Min, Max float64
+	N                int
 }
 
 // Values returns the medians.
@@ -56,6 +61,17 @@ func (t *Trend) Values() []float64 {
 		out[i] = t.Points[i].Median
 	}
 	return out
+}
+
+// Judge tells what a change is to who measures: 1 better, -1 worse, 0 not known.
+func (t *Trend) Judge(c *ChangePoint) int {
+	switch {
+	case t.Better == 0 || c.To == c.From:
+		return 0
+	case (c.To > c.From) == (t.Better > 0):
+		return 1
+	}
+	return -1
 }
 
 // Machine names the kind of machine that results are from: goos, goarch, cpu
@@ -84,10 +100,13 @@ func Trends(ctx context.Context, db *runstone.DB, opt *TrendOptions) ([]*Trend, 
 		opt = &TrendOptions{}
 	}
 	t := &trendTable{opt: opt, byKey: map[trendKey]*Trend{}, exact: map[string]bool{}}
-	n := 0
+	n, load := 0, opt.Load
+	if load == nil {
+		load = Load
+	}
 	var failed error
 	err := Runs(ctx, db, opt.Experiment, func(run *runstone.RunData) bool {
-		r, err := Load(ctx, db, run.ID)
+		r, err := load(ctx, db, run.ID)
 		switch {
 		case err == nil:
 			t.add(&run.RunInfo, r)
@@ -104,6 +123,9 @@ func Trends(ctx context.Context, db *runstone.DB, opt *TrendOptions) ([]*Trend, 
 		return nil, err
 	}
 	for _, trend := range t.all {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		trend.finish(opt.Changes, t.exact[trend.Unit])
 	}
 	return t.all, nil
@@ -146,6 +168,8 @@ func (t *trendTable) add(run *runstone.RunInfo, r *Results) {
 		}
 		t.exact[s.Unit] = t.exact[s.Unit] || r.Exact(s.Unit)
 		p.Median, p.N = Median(s.Values), len(s.Values)
+		p.Min, p.Max = slices.Min(s.Values), slices.Max(s.Values)
+		p.Lo, p.Hi = interval95(s)
 		trend.Points = append(trend.Points, p)
 	}
 }

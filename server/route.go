@@ -164,6 +164,9 @@ var routes = []route{
 	{"POST", own, "/search-values", read, smallBody, (*Server).uiValues, nil},
 	{"POST", own, "/search-series", read, smallBody, (*Server).uiSeries, nil},
 	{"GET", own, "/run-metrics", read, noBody, (*Server).uiMetrics, nil},
+	{"GET", own, "/bench-list", read, noBody, (*Server).uiBenchList, nil},
+	{"GET", own, "/bench-trend", read, noBody, (*Server).uiBenchTrend, nil},
+	{"GET", own, "/bench-compare", read, noBody, (*Server).uiBenchCompare, nil},
 	{"GET", own, livePath, read, noBody, nil, (*Server).uiLive},
 
 	{"POST", users2, "/users/create", write, noBody, (*Server).createUser, nil},

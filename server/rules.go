@@ -167,6 +167,9 @@ var rules = map[string]rule{
 	"POST /search-values": needs(experiments, toRead),
 	"POST /search-series": needs(runIDsOf, toRead),
 	"GET /run-metrics":    needs(runOf, toRead),
+	"GET /bench-list":     needs(experiment, toRead),
+	"GET /bench-trend":    needs(experiment, toRead),
+	"GET /bench-compare":  needs(experiment, toRead),
 	"GET /live":           needs(experiments, toRead, need{runIDsOf, toRead}),
 
 	"POST /users/create":           needs(onlyAdmin, 0),

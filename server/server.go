@@ -19,6 +19,7 @@ import (
 	"github.com/runstonedb/runstone"
 	"github.com/runstonedb/runstone/access"
 	"github.com/runstonedb/runstone/artifact"
+	"github.com/runstonedb/runstone/internal/lru"
 	"github.com/runstonedb/runstone/server/internal/graphql"
 	"github.com/runstonedb/runstone/webhook"
 )
@@ -128,8 +129,11 @@ type Server struct {
 	uploads   places
 	downloads places
 	listeners places
+	benchWork places
 	memory    places // for bodies, in units of blockSize
 	buffers   sync.Pool
+
+	benches *lru.Cache[string, keptBench] // by run
 }
 
 // New returns a server over db, which must be open for longer than it is
@@ -194,6 +198,7 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 	s.slots = make(places, s.opt.MaxConcurrent)
 	s.uploads, s.downloads = make(places, maxUploads), make(places, maxDownloads)
 	s.memory, s.listeners = make(places, maxBodies/blockSize), make(places, maxListeners)
+	s.benchWork, s.benches = make(places, maxBenchWork), lru.New[string, keptBench](keptBenchText)
 	s.routes = newTable(s.opt.StaticPrefix, s.opt.Access != nil)
 	if s.opt.Metrics {
 		s.meter = newMeter(s.routes)

@@ -15,6 +15,7 @@ import (
 //	uiquery.go   runs as columns, by any query
 //	uifields.go  what fields there are, and their values
 //	uiseries.go  curves for charts
+//	uibench.go   benchmarks: their histories, and runs side by side
 //	uilive.go    what changed, while a page is open
 //
 // It is part of package server because it is answered as everything else is: from

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -173,112 +174,35 @@ func (a *app) benchNotes(name string, r *bench.Results) {
 	}
 }
 
-// benchRun returns the id of the run that a spec names.
+// benchRun returns the id of the run that a spec names. Ids are of any
+// experiment, the other names of one.
 func (a *app) benchRun(ctx context.Context, db *runstone.DB, experiment, spec string) (string, error) {
-	base, back, ok := strings.Cut(spec, "~")
-	n := 0
-	if ok {
-		var err error
-		if n, err = strconv.Atoi(back); err != nil || n < 0 {
-			return "", usagef("%q: a number follows the ~", spec)
-		}
-	}
-	kind, arg, _ := strings.Cut(base, ":")
-	switch {
-	case base == "latest":
-		return nthBenchRun(ctx, db, experiment, spec, n, func(*runstone.RunData) bool { return true })
-	case kind == "before":
-		return runBefore(ctx, db, experiment, arg)
-	case kind == "branch" && arg != "":
-		return nthBenchRun(ctx, db, experiment, spec, n, func(r *runstone.RunData) bool { return r.Tags["mlflow.source.git.branch"] == arg })
-	case kind == "tag" && strings.Contains(arg, "="):
-		key, value, _ := strings.Cut(arg, "=")
-		return nthBenchRun(ctx, db, experiment, spec, n, func(r *runstone.RunData) bool { v, has := r.Tags[key]; return has && v == value })
-	case ok:
-		return "", usagef("%q: ~ follows latest, branch:NAME or tag:KEY=VALUE", spec)
-	}
-	info, err := findRun(ctx, db, spec)
-	if err == nil || asFault(err).code != exitNotFound || len(spec) < minCommit {
-		return info.ID, err
-	}
-	id, cerr := commitBenchRun(ctx, db, experiment, spec)
-	if cerr != nil || id != "" {
-		return id, cerr
-	}
-	return "", notFoundf(`"runstone runs list -e `+experiment+`" shows the runs there are`, "no file, run or commit of a benchmark run is named %q", spec)
-}
-
-// minCommit is how much of a commit is needed at least.
-const minCommit = 7
-
-// commitBenchRun returns the newest run of the commit that begins so, "" when
-// there is none.
-func commitBenchRun(ctx context.Context, db *runstone.DB, experiment, prefix string) (string, error) {
-	id, commit := "", ""
-	var ambiguous error
-	err := bench.Runs(ctx, db, experiment, func(r *runstone.RunData) bool {
-		c := r.Tags["mlflow.source.git.commit"]
+	id, before := strings.CutPrefix(spec, "before:")
+	if before || !strings.ContainsAny(spec, ":~") && spec != "latest" {
+		info, err := findRun(ctx, db, id)
 		switch {
-		case !strings.HasPrefix(c, prefix):
-		case id == "":
-			id, commit = r.ID, c
-		case c != commit:
-			ambiguous = refusedf("give more digits", "several commits begin with %q: %s, %s", prefix, shortCommit(commit), shortCommit(c))
-			return false
+		case err == nil && before:
+			spec = "before:" + info.ID
+		case err == nil:
+			return info.ID, nil
+		case before || asFault(err).code != exitNotFound || len(spec) < bench.MinCommit:
+			return "", err
 		}
-		return true
-	})
-	if ambiguous != nil {
-		return "", ambiguous
 	}
-	return id, err
-}
-
-// nthBenchRun returns the run that is n before the newest of those that match.
-func nthBenchRun(ctx context.Context, db *runstone.DB, experiment, spec string, n int, match func(*runstone.RunData) bool) (string, error) {
-	id, seen := "", 0
-	err := bench.Runs(ctx, db, experiment, func(r *runstone.RunData) bool {
-		if match(r) {
-			if seen == n {
-				id = r.ID
-				return false
-			}
-			seen++
-		}
-		return true
-	})
-	if err != nil || id != "" {
-		return id, err
-	}
-	what := "is no benchmark run"
+	id, err := bench.Find(ctx, db, experiment, spec)
 	switch {
-	case seen == 1:
-		what = "is only one benchmark run"
-	case seen > 1:
-		what = "are only " + plural(int64(seen), "benchmark run")
+	case err == nil:
+		return id, nil
+	case errors.Is(err, runstone.ErrInvalid):
+		return "", asUsage(err)
+	case errors.Is(err, runstone.ErrConflict):
+		return "", refusedf("give more digits", "%v", err)
+	case before && errors.Is(err, runstone.ErrNotFound):
+		return "", notFoundf("name a baseline with --against", "%v", err)
+	case errors.Is(err, runstone.ErrNotFound):
+		return "", notFoundf(`"go test -bench . | runstone bench log" makes runs, and "runstone runs list -e `+experiment+`" shows them`, "%v", err)
 	}
-	return "", notFoundf(`"go test -bench . | runstone bench log" makes one`, "there %s for %q in experiment %s", what, spec, experiment)
-}
-
-// runBefore returns the run before a run in the list of its experiment.
-func runBefore(ctx context.Context, db *runstone.DB, experiment, id string) (string, error) {
-	info, err := findRun(ctx, db, id)
-	if err != nil {
-		return "", err
-	}
-	before, found := "", false
-	err = bench.Runs(ctx, db, experiment, func(r *runstone.RunData) bool {
-		if found {
-			before = r.ID
-			return false
-		}
-		found = r.ID == info.ID
-		return true
-	})
-	if err == nil && before == "" {
-		err = notFoundf("name a baseline with --against", "there is no benchmark run before %s in experiment %s", shortID(info.ID), experiment)
-	}
-	return before, err
+	return "", err
 }
 
 // benchMatch are the flags that choose series.

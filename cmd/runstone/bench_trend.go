@@ -129,7 +129,7 @@ func (a *app) showTrends(trends []*bench.Trend, fl *benchTrendFlags) error {
 	if a.json {
 		list := jsonList{a: a}
 		for _, t := range trends {
-			if err := list.add(viewTrend(t)); err != nil {
+			if err := list.add(t); err != nil {
 				return err
 			}
 		}
@@ -207,13 +207,7 @@ func changeText(t *bench.Trend, c *bench.ChangePoint) string {
 }
 
 func judgement(t *bench.Trend, c *bench.ChangePoint) string {
-	switch up := c.To > c.From; {
-	case t.Better == 0 || c.To == c.From:
-		return ""
-	case up == (t.Better > 0):
-		return " better"
-	}
-	return " worse"
+	return []string{" worse", "", " better"}[t.Judge(c)+1]
 }
 
 // pointName is the commit of a run, or its id where that is not known.
@@ -305,21 +299,4 @@ func changeMarks(t *bench.Trend, drawing string, width int) string {
 		free = at + len(label)
 	}
 	return strings.TrimRight(string(marks), " ")
-}
-
-func viewTrend(t *bench.Trend) map[string]any {
-	points := make([]map[string]any, len(t.Points))
-	for i := range t.Points {
-		p := &t.Points[i]
-		points[i] = map[string]any{"run_id": p.Run, "commit": p.Commit, "dirty": p.Dirty, "time": p.Time.UnixMilli(), "start": p.Start.UnixMilli(), "median": number(p.Median), "n": p.N}
-	}
-	changes := make([]map[string]any, len(t.Changes))
-	for i := range t.Changes {
-		c := &t.Changes[i]
-		changes[i] = map[string]any{"index": c.Index, "from": number(c.From), "to": number(c.To), "delta": number(c.Delta()), "score": number(c.Score),
-			"run_before": t.Points[c.Index-1].Run, "run": t.Points[c.Index].Run,
-			"commit_before": t.Points[c.Index-1].Commit, "commit": t.Points[c.Index].Commit}
-	}
-	return map[string]any{"package": t.Package, "name": t.Name, "config": t.Config, "unit": t.Unit, "machine": t.Machine, "better": t.Better,
-		"points": points, "changes": changes}
 }

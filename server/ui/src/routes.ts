@@ -11,7 +11,7 @@ import { text } from './lib/strings'
 export interface Route {
   path: string
   page: () => Promise<Component> | Component
-  nav: 'experiments' | 'models' | ''
+  nav: 'experiments' | 'models' | 'benchmarks' | ''
 }
 
 const lazy = (load: () => Promise<{ default: Component }>) => () => load().then((m) => m.default)
@@ -25,9 +25,11 @@ export const routes: Route[] = [
   { path: '/models', page: lazy(() => import('./pages/Models.svelte')), nav: 'models' },
   { path: '/models/:name', page: lazy(() => import('./pages/Models.svelte')), nav: 'models' },
   { path: '/models/:name/versions/:version', page: lazy(() => import('./pages/Models.svelte')), nav: 'models' },
+  { path: '/benchmarks', page: lazy(() => import('./pages/Benchmarks.svelte')), nav: 'benchmarks' },
 ]
 
 export const navigation = [
   { id: 'experiments', href: '#/experiments', label: text.nav.experiments, key: 'e' },
   { id: 'models', href: '#/models', label: text.nav.models, key: 'm' },
+  { id: 'benchmarks', href: '#/benchmarks', label: text.nav.benchmarks, key: 'b' },
 ] as const

@@ -83,6 +83,13 @@ export class Lab {
     return String(done.stdout).trim()
   }
 
+  /** Runs the command line on the database, and returns what it prints. */
+  cli(args, input = '') {
+    const done = spawnSync(binary, [...args, '-d', this.data], { input, maxBuffer: 64 << 20 })
+    assert.equal(done.status, 0, String(done.stderr))
+    return String(done.stdout)
+  }
+
   /** An experiment that was logged beside the server, which hears of it soon. */
   async named(name) {
     for (let i = 0; ; i++) {

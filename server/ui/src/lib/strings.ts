@@ -2,7 +2,7 @@
 
 export const text = {
   product: 'Runstone',
-  nav: { experiments: 'Experiments', models: 'Models', help: 'Keyboard', theme: 'Light or dark' },
+  nav: { experiments: 'Experiments', models: 'Models', benchmarks: 'Benchmarks', help: 'Keyboard', theme: 'Light or dark' },
   loading: 'Loading…',
   retry: 'Try again',
   missing: { title: 'There is no such page', body: 'The address may be of another version, or mistyped.', link: 'Experiments' },
@@ -57,10 +57,23 @@ export const text = {
     title: 'Compare runs', few: 'Choose two runs or more to compare', fewBody: 'Select runs in the table with x, then press c.', differing: 'Only what differs', params: 'Parameters', metrics: 'Metrics', info: 'Runs', same: 'No difference', best: 'greatest', worst: 'least', charts: 'Charts', tags: 'Tags',
   },
   models: { title: 'Models', none: 'No registered models', noneBody: 'A model that a program registers appears here.', name: 'Name', latest: 'Versions', updated: 'Updated', version: 'Version', stage: 'Stage', aliases: 'Aliases', run: 'Run', created: 'Created', description: 'Description' },
+  bench: {
+    title: 'Benchmarks', trends: 'Trends', compare: 'Compare', views: 'What is shown', experiment: 'Experiment', search: 'Search benchmarks', unit: 'Unit', machine: 'Machine', allUnits: 'All units', allMachines: 'All machines', changed: 'Changed only',
+    list: 'Benchmarks', none: 'No benchmark results', noneBody: 'Log what go test -bench prints, and its history appears here:', noMatch: 'No benchmark matches', choose: 'Choose a benchmark on the left.', gone: 'There is no such benchmark among the newest runs.',
+    shown: (n: string, of: string) => `${n} of ${of}`, runs: (n: string) => `${n} ${n === '1' ? 'run' : 'runs'}`, partial: 'Only the newest runs are shown: there is more than a page reads.', skipped: (n: string) => `${n} ${n === '1' ? 'run has' : 'runs have'} results that cannot be read.`,
+    better: 'better', worse: 'worse', up: 'up', down: 'down', steady: 'no change of level', latest: 'Latest', less: 'less is better', more: 'more is better',
+    zero: 'From zero', table: 'Table', chart: 'Chart', changes: 'Changes of level', noChanges: 'No change of level is told from chance in this history.', fewRuns: 'Ten runs and more can tell a change of level.',
+    between: 'Between commits', when: 'When', before: 'Before', after: 'After', change: 'Change', p: 'p', pAtMost: (p: string) => `≤ ${p}`, exact: 'exact', compareThese: 'Compare', runsOf: 'Runs',
+    commit: 'Commit', date: 'Date', median: 'Median', interval: '95 % interval', range: 'Least to greatest', count: 'n', run: 'Run', dirty: 'with changes', unknown: 'commit not known', useA: 'Use as A', useB: 'Use as B', openRun: 'Open the run',
+    summary: (name: string, unit: string, runs: string, changes: number) => `History of ${name} in ${unit} over ${runs} runs, ${changes} ${changes === 1 ? 'change' : 'changes'} of level. Arrow keys walk along the runs.`,
+    key: 'Dots are medians, bars 95 % intervals, thin lines all values; ◆ begins a new level.', few: 'too few values',
+    a: 'A, before', b: 'B, after', picker: 'a run, a commit, latest~1, branch:main', swap: 'Swap A and B', only: 'Only significant', copy: 'Copy as text', copied: 'Copied', name: 'Benchmark', geomean: 'geomean', vs: 'B to A', detail: 'p and n', by: 'Sort by change',
+    differ: (key: string, a: string, b: string) => `${key} differs: ${a} and ${b}`, nothing: 'Nothing to compare', unknownRun: 'There is no such run', nothingBody: 'It takes two runs: log another one.', noRows: 'No row differs by more than chance explains.', same: 'A and B are the same run.', missing: 'only on one side', unclear: 'no difference told',
+  },
   help: { title: 'Keyboard', close: 'Close' },
   keys: {
     help: 'this list', query: 'go to the query', next: 'next run', previous: 'previous run', select: 'select the run', open: 'open the run', compare: 'compare the selected', pin: 'pin the run', baseline: 'make it the baseline',
-    view: 'table, both, charts', columns: 'choose columns', clear: 'clear the selection', experiments: 'experiments', models: 'models', theme: 'light or dark', charts: 'search panels', overview: 'overview', artifacts: 'artifacts', chartsTab: 'charts',
+    view: 'table, both, charts', columns: 'choose columns', clear: 'clear the selection', experiments: 'experiments', models: 'models', benchmarks: 'benchmarks', theme: 'light or dark', charts: 'search panels', overview: 'overview', artifacts: 'artifacts', chartsTab: 'charts', benchNext: 'next benchmark', benchPrevious: 'previous benchmark', benchSearch: 'search benchmarks', benchView: 'trends, compare', benchTable: 'table or chart',
   },
   dialog: { ok: 'OK', cancel: 'Cancel' },
 } as const

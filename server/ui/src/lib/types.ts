@@ -89,3 +89,78 @@ export interface RegisteredModel {
   aliases?: { alias: string, version: string }[]
   tags?: KV[]
 }
+
+// Benchmarks, see server/uibench.go.
+
+export interface BenchID { package?: string, name: string, config?: string, unit: string }
+
+export interface BenchHead {
+  run_id: string
+  name: string
+  commit: string
+  dirty: boolean
+  branch: string
+  start: number
+  machine: string
+  series: number
+  failed: boolean
+}
+
+export interface BenchChange { from: string, to: string, percent: string, judged: number, up: boolean, time: number, since: number }
+
+export interface BenchSeries extends BenchID {
+  machine: string
+  better: number
+  runs: number
+  latest: string
+  spark: number[]
+  changes: number
+  last?: BenchChange
+}
+
+export interface BenchList { experiment: string, runs: BenchHead[], series: BenchSeries[], partial: boolean, skipped: number }
+
+export interface BenchPoint {
+  run_id: string
+  commit: string
+  dirty: boolean
+  time: number
+  start: number
+  median: number
+  lo?: number
+  hi?: number
+  min: number
+  max: number
+  n: number
+}
+
+export interface BenchTrend {
+  trend: BenchID & {
+    machine: string
+    better: number
+    points: BenchPoint[]
+    changes: { index: number, from: number, to: number, delta: number | string, p: number, run: string, run_before: string, commit: string, commit_before: string }[]
+  }
+  factor: number
+  axis: string
+  latest: string
+  texts: string[]
+  names: string[]
+  changes: BenchChange[]
+  partial: boolean
+  skipped: number
+}
+
+export interface BenchRow extends BenchID { a: object | null, b: object | null, delta: number, p: number, differs: boolean }
+
+export interface BenchTable { unit: string, better: number, tidy: string, rows: BenchRow[], cells: string[][], judged: number[], geomean: string[] | null }
+
+export interface BenchComparison {
+  problem?: string // nothing else is there then
+  a: BenchHead & { source: string, go?: string }
+  b: BenchHead & { source: string, go?: string }
+  alpha: number
+  units: BenchTable[]
+  differing_keys?: { key: string, a: string, b: string }[] | null
+  text: string
+}
