@@ -74,7 +74,11 @@ func (s *Server) meets(ctx context.Context, u *access.User, n need, a *args) err
 	case experiments:
 		return each(a.strs("experiment_ids"), func(id string) error { return onExperiment(u, id, n.level) })
 	case runOf, runUUID, runsOf, runIDsOf, sourceRun:
-		return each(runIDs(n.of, a), func(id string) error { return s.onRun(ctx, u, id, n.level) })
+		ids := runIDs(n.of, a)
+		if err := atMost(ids); err != nil {
+			return err
+		}
+		return each(ids, func(id string) error { return s.onRun(ctx, u, id, n.level) })
 	case runOrLogged:
 		run, id := a.str("run_id"), a.str("model_id")
 		if (run == "") == (id == "") {
@@ -131,9 +135,9 @@ func runIDs(of subject, a *args) []string {
 	case runUUID:
 		return []string{a.known(a.need("run_uuid"))}
 	case runsOf:
-		return capped(a.strs("run_id"))
+		return a.strs("run_id")
 	case runIDsOf:
-		return capped(a.strs("run_ids"))
+		return a.strs("run_ids")
 	case sourceRun:
 		if id := a.str("source_run_id"); id != "" {
 			return []string{a.known(id)}
@@ -143,8 +147,16 @@ func runIDs(of subject, a *args) []string {
 	return []string{a.runID()}
 }
 
-// capped spares the look-ups for a list that its handler refuses as too long.
-func capped(ids []string) []string { return ids[:min(len(ids), maxBulkRuns+1)] }
+// mostRuns bounds the runs of a request that are looked up. A longer list is
+// refused here, so that no handler can take more than was checked.
+const mostRuns = maxUIRuns
+
+func atMost(ids []string) error {
+	if len(ids) > mostRuns {
+		return badRequest("A request is about at most %d runs.", mostRuns)
+	}
+	return nil
+}
 
 func onExperiment(u *access.User, id string, level access.Level) error {
 	return allow(u.Level(access.Experiment, access.CanonicalExperiment(id)) >= level)
