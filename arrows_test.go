@@ -48,7 +48,7 @@ var arrows = map[string][]string{
 	"migrate/rest":            {".", "artifact", "lineage", "migrate", "migrate/internal/curves", "store"},
 	"migrate/sqlite":          {".", "lineage", "migrate"},
 	"migrate/tensorboard":     {".", "internal/record"},
-	"server":                  {".", "access", "artifact", "lineage", "query", "query/tree", "server/internal/graphql", "store", "webhook"},
+	"server":                  {".", "access", "artifact", "internal/lru", "lineage", "query", "query/tree", "server/internal/graphql", "store", "webhook"},
 	"webhook":                 {"internal/record"},
 	"bench":                   {".", "artifact"},
 	"cmd/runstone":            {".", "access", "artifact", "bench", "bench/load", "export", "lineage", "migrate", "migrate/mlruns", "migrate/rest", "migrate/sqlite", "migrate/tensorboard", "query", "query/tree", "server", "store", "webhook"},

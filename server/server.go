@@ -128,6 +128,7 @@ type Server struct {
 	uploads   places
 	downloads places
 	listeners places
+	lists     *uiLists
 	memory    places // for bodies, in units of blockSize
 	buffers   sync.Pool
 }
@@ -193,7 +194,7 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 	s.parts.m = map[string]*partsUpload{}
 	s.slots = make(places, s.opt.MaxConcurrent)
 	s.uploads, s.downloads = make(places, maxUploads), make(places, maxDownloads)
-	s.memory, s.listeners = make(places, maxBodies/blockSize), make(places, maxListeners)
+	s.memory, s.listeners, s.lists = make(places, maxBodies/blockSize), make(places, maxListeners), newUILists()
 	s.routes = newTable(s.opt.StaticPrefix, s.opt.Access != nil)
 	if s.opt.Metrics {
 		s.meter = newMeter(s.routes)
