@@ -20,7 +20,7 @@ export const text = {
     views: { table: 'Table', split: 'Both', charts: 'Charts' }, columns: 'Columns', nest: 'Nest', nestHint: 'Show runs below their parent',
     active: 'Active', deleted: 'Deleted', order: 'Sort by', orderHint: 'any value: min(metrics.loss) DESC',
     selected: (n: number) => `${n} selected`, compare: 'Compare', remove: 'Delete', restore: 'Restore', pin: 'Pin', unpin: 'Unpin', tag: 'Tag', clearSelection: 'Clear',
-    baseline: 'Baseline', noBaseline: 'No baseline', confirmDelete: (n: number) => `Delete ${n === 1 ? 'this run' : `these ${n} runs`}? They can be restored until they are purged.`,
+    baseline: 'Baseline', noBaseline: 'No baseline', confirmDelete: (n: number) => `Delete ${n === 1 ? 'this run' : `these ${n} runs`}? They can be restored, under Deleted, until an administrator deletes them for good with “runstone gc” on the command line; no page does that.`,
     groups: 'The query says which columns there are.', deletedNone: 'No deleted runs', partial: 'The search ran out of time: this is not all.',
     selectRun: (name: string) => `Select ${name}`, expand: 'Show nested runs', tagKey: 'Key', tagValue: 'Value', tagTitle: (n: number) => `Set a tag of ${n} ${n === 1 ? 'run' : 'runs'}`,
     chartsOf: (n: number, some: boolean) => some ? `Charts of ${n} selected ${n === 1 ? 'run' : 'runs'}` : `Charts of the first ${n} runs`, all: 'All runs',
@@ -29,6 +29,12 @@ export const text = {
     label: 'Query', placeholder: "metrics.loss < 0.3 AND params.model = 'xgb'", matches: (n: string) => `${n} ${n === '1' ? 'run matches' : 'runs match'}`, checking: '…', history: 'History', save: 'Save', saved: 'Saved',
     explain: 'Explain', run: 'Enter to search', nameLabel: 'Name of the saved query', remove: 'Remove', noHistory: 'Queries that were made stand here.', clear: 'Clear',
     unreadable: 'The search cannot be read',
+    conditions: 'Conditions', editCondition: 'Edit this condition', switchOn: 'Switch this condition on', oneCondition: 'A chip is a condition only; the rest belongs into the query.',
+    flip: (c: string) => `Condition ${c}`, takeOut: (c: string) => `Take out ${c}`,
+  },
+  menu: {
+    is: (v: string) => `Only ${v}`, isNot: (v: string) => `Not ${v}`, atLeast: (v: string) => `${v} or more`, atMost: (v: string) => `${v} or less`, nothing: 'without a value', copy: 'Copy', editTag: 'Edit tag',
+    descending: 'Sort descending', ascending: 'Sort ascending', byExpression: 'Sort by an expression…', group: (c: string) => `Group charts by ${c}`, left: 'Move left', right: 'Move right', hide: 'Hide column', of: (c: string) => `Column ${c}`,
   },
   groups: { params: 'Parameters', metrics: 'Metrics', tags: 'Tags' } as Record<string, string>,
   columns: {
@@ -37,10 +43,14 @@ export const text = {
     value: 'value',
   },
   charts: {
-    search: 'Search panels: words or /regexp/', none: 'No metrics', noneBody: 'The runs have not logged any metrics.', noMatch: 'No metric has this in its name.', axis: 'X axis', step: 'Step', time: 'Time', relative: 'Elapsed',
+    search: 'Search panels: words or /regexp/', none: 'No metrics', noneBody: 'The runs have not logged any metrics.', noMatch: 'No metric has this in its name.', axis: 'X axis', step: 'Step', time: 'Time', relative: 'Elapsed', metric: 'Metric', axisMetric: 'Metric of the x axis', axisHint: 'a metric of the runs, joined by step',
     logX: 'log x', logY: 'log y', smooth: 'Smoothing', ema: 'Exponential', window: 'Window', band: 'Min–max', reset: 'Reset zoom', table: 'Table', chart: 'Chart',
     shown: (n: string, of: string) => `${n} of ${of} points`, allShown: (of: string) => `${of} points`, zoomHint: 'Drag to zoom, double-click to go back',
-    summary: (metric: string, n: number) => `Chart of ${metric} of ${n} ${n === 1 ? 'run' : 'runs'}`, noPoints: 'No points in this range', nan: (n: string) => `${n} NaN`,
+    summary: (metric: string, n: number) => `Chart of ${metric} of ${n} ${n === 1 ? 'run' : 'runs'}`, noPoints: 'No points in this range', nan: (n: string) => `${n} NaN`, nanHint: 'marked × at the foot of the chart', inf: (n: string) => `${n} ∞`, infHint: 'marked by arrows at the edge of the chart',
+    groupSummary: (metric: string, n: number) => `Chart of ${metric}, mean of ${n} ${n === 1 ? 'group' : 'groups'} of runs`, means: (n: string, points: string, runs: string) => `${n} means of ${points} points of ${runs} runs`,
+    offLog: (n: string) => `${n} ≤ 0 not on a log axis`, left: (n: string) => `${n} without a place`, leftHint: (m: string) => `Points before the first value of ${m}, by step`,
+    windowsHint: (m: string) => `Summed up by windows of steps, each at its last value of ${m}. Zoom in to join point by point.`,
+    groupBy: 'Group by', groupHint: 'params.lr, or any value', group: 'Group', runs: 'Runs', interval: '95 %', around: 'Band of groups', ci: 'Mean ± 95 % CI', deviation: 'Mean ± SD', range: 'Min–max', noGroup: 'Ungroup', groupAxis: 'Groups are drawn over steps or time', legend: 'Legend', system: 'System metrics', moreGroups: (n: string) => `The ${n} largest groups are shown.`,
     more: (n: string) => `${n} more metrics: narrow the search, or`, showMore: 'show more', run: 'Run', points: 'Points', first: 'First', last: 'Last', min: 'Min', max: 'Max',
   },
   run: {
@@ -73,7 +83,10 @@ export const text = {
   help: { title: 'Keyboard', close: 'Close' },
   keys: {
     help: 'this list', query: 'go to the query', next: 'next run', previous: 'previous run', select: 'select the run', open: 'open the run', compare: 'compare the selected', pin: 'pin the run', baseline: 'make it the baseline',
-    view: 'table, both, charts', columns: 'choose columns', clear: 'clear the selection', experiments: 'experiments', models: 'models', benchmarks: 'benchmarks', theme: 'light or dark', charts: 'search panels', overview: 'overview', artifacts: 'artifacts', chartsTab: 'charts', benchNext: 'next benchmark', benchPrevious: 'previous benchmark', benchSearch: 'search benchmarks', benchView: 'trends, compare', benchTable: 'table or chart',
+    view: 'table, both, charts', columns: 'choose columns', clear: 'clear the selection', column: 'next column', columnBack: 'previous column', filter: 'filter by the cell', menu: 'what can be done with the cell', editTag: 'edit the tag of the cell', extend: 'select up to the run', first: 'first run', last: 'last run',
+    experiments: 'experiments', models: 'models', benchmarks: 'benchmarks', theme: 'light or dark',
+    charts: 'search panels', overview: 'overview', artifacts: 'artifacts', chartsTab: 'charts',
+    benchNext: 'next benchmark', benchPrevious: 'previous benchmark', benchSearch: 'search benchmarks', benchView: 'trends, compare', benchTable: 'table or chart',
   },
   dialog: { ok: 'OK', cancel: 'Cancel' },
 } as const
