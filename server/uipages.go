@@ -69,6 +69,7 @@ func (s *Server) pagesFile(w http.ResponseWriter, r *http.Request, name string) 
 	h := w.Header()
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	h.Set("Content-Type", uiType(name))
+	h.Set("Content-Security-Policy", pagesPolicy+s.ancestors) // a worker is under that of its script
 	if packed, err := dist.ReadFile(file + ".gz"); err == nil {
 		h.Add("Vary", "Accept-Encoding")
 		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {

@@ -351,6 +351,9 @@ func TestUIFiles(t *testing.T) {
 	if err == nil {
 		require.Equal(t, pagesPolicy+b.s.ancestors, w.Header().Get("Content-Security-Policy"))
 		require.NotContains(t, w.Body.String(), `"/assets`, "addresses are below the page")
+		files, err := dist.ReadDir("ui/dist/assets")
+		require.NoError(t, err)
+		require.Equal(t, pagesPolicy+b.s.ancestors, b.do("GET", "/lab/assets/"+files[0].Name(), "").Header().Get("Content-Security-Policy"), "a worker asks under the policy of its script")
 	}
 	for _, path := range []string{"/lab/assets/none.js", "/lab/assets/../index.html", "/lab/assets/%2e%2e/index.html", "/lab/assets/..%2findex.html", "/lab/assets/", "/assets/x"} {
 		require.Equal(t, 404, b.do("GET", path, "").Code, path)

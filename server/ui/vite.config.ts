@@ -27,6 +27,7 @@ function packed(): Plugin {
 export default defineConfig({
   base: './', // the server may have a prefix
   plugins: [svelte(), packed()],
+  worker: { format: 'es' }, // it loads the reader of Parquet when it meets the first
   build: {
     emptyOutDir: false,
     target: 'es2022',

@@ -22,6 +22,7 @@ export const routes: Route[] = [
   { path: '/experiments/:ids', page: () => Runs, nav: 'experiments' },
   { path: '/experiments/:ids/runs/:run/*rest', page: lazy(() => import('./pages/Run.svelte')), nav: 'experiments' },
   { path: '/compare-runs', page: lazy(() => import('./pages/Compare.svelte')), nav: 'experiments' },
+  { path: '/curves', page: lazy(() => import('./pages/Curves.svelte')), nav: 'experiments' },
   { path: '/models', page: lazy(() => import('./pages/Models.svelte')), nav: 'models' },
   { path: '/models/:name', page: lazy(() => import('./pages/Models.svelte')), nav: 'models' },
   { path: '/models/:name/versions/:version', page: lazy(() => import('./pages/Models.svelte')), nav: 'models' },

@@ -80,6 +80,7 @@ export const href = {
   experiment: (id: string, query = '') => `#/experiments/${e(id)}${query ? '?' + query : ''}`,
   run: (experiment: string, id: string, tab = '') => `#/experiments/${e(experiment)}/runs/${e(id)}${tab ? '/' + tab : ''}`,
   compare: (runs: string[]) => `#/compare-runs?runs=${runs.map(e).join(',')}`,
+  curves: (runs: string[]) => `#/curves?runs=${runs.map(e).join(',')}`,
   models: () => '#/models',
   benchmarks: (query: Record<string, string> = {}) => '#/benchmarks' + (Object.keys(query).length ? '?' + new URLSearchParams(query) : ''),
   model: (name: string) => `#/models/${e(name)}`,
