@@ -164,6 +164,10 @@ var routes = []route{
 	{"POST", own, "/search-values", read, smallBody, (*Server).uiValues, nil},
 	{"POST", own, "/search-series", read, smallBody, (*Server).uiSeries, nil},
 	{"GET", own, "/run-metrics", read, noBody, (*Server).uiMetrics, nil},
+	{"GET", own, "/model-history", read, noBody, (*Server).uiHistory, nil},
+	{"GET", own, "/model-versions", read, noBody, (*Server).uiVersions, nil},
+	{"GET", own, "/model-files", read, noBody, (*Server).uiModelFiles, nil},
+	{"GET", own, "/run-models", read, noBody, (*Server).uiRunModels, nil},
 	{"GET", own, livePath, read, noBody, nil, (*Server).uiLive},
 
 	{"POST", users2, "/users/create", write, noBody, (*Server).createUser, nil},

@@ -167,6 +167,10 @@ var rules = map[string]rule{
 	"POST /search-values": needs(experiments, toRead),
 	"POST /search-series": needs(runIDsOf, toRead),
 	"GET /run-metrics":    needs(runOf, toRead),
+	"GET /model-history":  needs(model, toRead),
+	"GET /model-versions": needs(model, toRead), // of runs that the user may not read only the ids
+	"GET /model-files":    needs(model, toRead),
+	"GET /run-models":     needs(runOf, toRead),
 	"GET /live":           needs(experiments, toRead, need{runIDsOf, toRead}),
 
 	"POST /users/create":           needs(onlyAdmin, 0),
