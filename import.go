@@ -205,7 +205,7 @@ func (db *DB) ImportLoggedModel(ctx context.Context, m lineage.LoggedModel) (add
 // of the versions are not looked at: they follow from the rest.
 func (db *DB) ImportModel(ctx context.Context, m lineage.RegisteredModel, versions []*lineage.ModelVersion) (added bool, err error) {
 	err = db.imports(ctx, func(tx *store.Tx, dry bool) error {
-		added, err = lineage.ImportModel(tx, m, versions, dry)
+		added, err = lineage.ImportModel(tx, db.Author(""), m, versions, dry)
 		return err
 	})
 	return added, err

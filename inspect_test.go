@@ -92,7 +92,7 @@ func everyTable(t *testing.T, dir string) (db *DB, run string) {
 	require.NoError(t, db.LogOutputs(ctx, info.ID, []lineage.Output{{ModelID: m, Step: 3}}))
 	_, err = db.RegisterModel(ctx, "clf", r.ID(), "model")
 	require.NoError(t, err)
-	_, err = db.PromoteModel(ctx, "clf", 1, "Staging", false)
+	_, err = db.PromoteModel(ctx, "clf", 1, "Staging", nil)
 	require.NoError(t, err)
 	require.NoError(t, r.End(ctx, Finished))
 	note := make([]byte, 2000) // a column too long to lie beside its name

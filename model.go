@@ -27,7 +27,7 @@ func (db *DB) RegisterModel(ctx context.Context, name, run, folder string) (*lin
 			return err
 		}
 		if _, err := lineage.GetModel(tx, name); errors.Is(err, ErrNotFound) {
-			_, err = lineage.CreateModel(tx, db.now(), name, "", nil)
+			_, err = lineage.CreateModel(tx, db.Author(""), name, "", nil)
 			if err != nil {
 				return err
 			}
@@ -38,7 +38,7 @@ func (db *DB) RegisterModel(ctx context.Context, name, run, folder string) (*lin
 		if folder != "" {
 			source += "/" + folder
 		}
-		v, err = lineage.CreateVersion(tx, db.now(), name, lineage.NewVersion{Source: source, RunID: run})
+		v, err = lineage.CreateVersion(tx, db.Author(""), name, lineage.NewVersion{Source: source, RunID: run})
 		return err
 	})
 	return v, err
@@ -58,15 +58,43 @@ func (db *DB) ModelVersion(ctx context.Context, uri string) (*lineage.ModelVersi
 	return v, err
 }
 
+// PromoteOptions are for [DB.PromoteModel]; nil is none of them.
+type PromoteOptions struct {
+	Archive bool   // archive the versions that are in the stage
+	Reason  string // for the history, at most [lineage.MaxReason] characters
+}
+
 // PromoteModel moves a version to a stage: None, Staging, Production or
-// Archived. With archive set, the versions that are there are archived.
-func (db *DB) PromoteModel(ctx context.Context, name string, version int, stage string, archive bool) (*lineage.ModelVersion, error) {
+// Archived.
+func (db *DB) PromoteModel(ctx context.Context, name string, version int, stage string, opt *PromoteOptions) (*lineage.ModelVersion, error) {
+	if opt == nil {
+		opt = &PromoteOptions{}
+	}
 	var v *lineage.ModelVersion
 	err := db.Update(ctx, func(tx *store.Tx) (err error) {
-		v, err = lineage.Transition(tx, db.now(), name, version, stage, archive)
+		v, err = lineage.Transition(tx, db.Author(opt.Reason), name, version, stage, opt.Archive)
 		return err
 	})
 	return v, err
+}
+
+// Author is who changes the registry through db, now: Options.User, or who runs
+// the program. It is for the functions of package lineage in [DB.Update].
+func (db *DB) Author(reason string) lineage.Author {
+	return lineage.Author{At: db.now(), Name: db.userName(), Reason: reason}
+}
+
+// ModelHistory iterates over the changes of a registered model and its versions,
+// the newest first. [ErrNotFound].
+func (db *DB) ModelHistory(ctx context.Context, name string) iter.Seq2[lineage.Change, error] {
+	return viewSeq(ctx, db, func(tx *store.Tx, yield func(lineage.Change) bool) error {
+		for c, err := range lineage.History(tx, name, 0) {
+			if err != nil || !yield(c) {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Models iterates over the registered models in the order of their creation.

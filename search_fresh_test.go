@@ -75,7 +75,7 @@ func freshness(t *testing.T, fold bool) {
 	_, err = db.RegisterModel(ctx, "m", run.ID(), "")
 	require.NoError(t, err)
 	is("model.name = 'm' AND model.stage = 'None'", "c")
-	_, err = db.PromoteModel(ctx, "m", 1, "Production", false)
+	_, err = db.PromoteModel(ctx, "m", 1, "Production", nil)
 	require.NoError(t, err)
 	is("model.stage = 'Production'", "c")
 	require.NoError(t, db.RenameExperiment(ctx, exp, "renamed"))

@@ -187,7 +187,7 @@ func (w *twin) version(name string, r *keptRun, model string) *keptVersion {
 	v := &keptVersion{name: name, number: 1, stage: "None", model: model}
 	err := w.db.Update(ctx, func(tx *store.Tx) error {
 		if _, err := lineage.GetModel(tx, name); err != nil {
-			if _, err := lineage.CreateModel(tx, w.n.now, name, "", nil); err != nil {
+			if _, err := lineage.CreateModel(tx, lineage.Author{At: w.n.now}, name, "", nil); err != nil {
 				return err
 			}
 		}
@@ -195,7 +195,7 @@ func (w *twin) version(name string, r *keptRun, model string) *keptVersion {
 		if r != nil {
 			made.RunID = r.id
 		}
-		m, err := lineage.CreateVersion(tx, w.n.now, name, made)
+		m, err := lineage.CreateVersion(tx, lineage.Author{At: w.n.now}, name, made)
 		if err == nil {
 			v.number, v.run = m.Version, m.RunID
 		}
@@ -207,7 +207,7 @@ func (w *twin) version(name string, r *keptRun, model string) *keptVersion {
 }
 
 func (w *twin) alias(v *keptVersion, alias string) {
-	w.ok(w.db.Update(ctx, func(tx *store.Tx) error { return lineage.SetAlias(tx, v.name, alias, v.number) }))
+	w.ok(w.db.Update(ctx, func(tx *store.Tx) error { return lineage.SetAlias(tx, lineage.Author{}, v.name, alias, v.number) }))
 	for _, o := range w.n.versions {
 		if o.name == v.name {
 			o.aliases = slices.DeleteFunc(o.aliases, func(a string) bool { return a == alias })
@@ -217,7 +217,7 @@ func (w *twin) alias(v *keptVersion, alias string) {
 }
 
 func (w *twin) stage(v *keptVersion, stage string) {
-	_, err := w.db.PromoteModel(ctx, v.name, v.number, stage, false)
+	_, err := w.db.PromoteModel(ctx, v.name, v.number, stage, nil)
 	w.ok(err)
 	v.stage = stage
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/runstonedb/runstone/artifact"
 	"github.com/runstonedb/runstone/internal/tuple"
+	"github.com/runstonedb/runstone/lineage"
 	"github.com/runstonedb/runstone/store"
 )
 
@@ -52,6 +53,9 @@ func (db *DB) Verify(ctx context.Context, opt *VerifyOptions, report func(Proble
 		r.Experiments++
 	}
 	if err := verifyRuns(ctx, s, &r, problem); err != nil {
+		return r, err
+	}
+	if err := s.View(ctx, func(tx *store.Tx) error { return lineage.VerifyHistory(tx, problem) }); err != nil {
 		return r, err
 	}
 	if err := db.verifyIndex(ctx, s, problem); err != nil {

@@ -196,18 +196,18 @@ func seed(t *testing.T, db *runstone.DB) (exps, runs []string, l logged) {
 	}
 	require.NoError(t, db.DeleteRun(ctx, runs[2]))
 	require.NoError(t, db.Update(ctx, func(tx *store.Tx) error {
-		if _, err := lineage.CreateModel(tx, 5, "triage", nasty[4], nil); err != nil {
+		if _, err := lineage.CreateModel(tx, lineage.Author{At: 5}, "triage", nasty[4], nil); err != nil {
 			return err
 		}
 		for range 2 {
-			if _, err := lineage.CreateVersion(tx, 6, "triage", lineage.NewVersion{Source: "runs:/x", RunID: runs[0], Tags: []lineage.Tag{{Key: "k", Value: nasty[5]}}}); err != nil {
+			if _, err := lineage.CreateVersion(tx, lineage.Author{At: 6}, "triage", lineage.NewVersion{Source: "runs:/x", RunID: runs[0], Tags: []lineage.Tag{{Key: "k", Value: nasty[5]}}}); err != nil {
 				return err
 			}
 		}
-		if _, err := lineage.Transition(tx, 7, "triage", 2, lineage.StageProduction, false); err != nil {
+		if _, err := lineage.Transition(tx, lineage.Author{At: 7}, "triage", 2, lineage.StageProduction, false); err != nil {
 			return err
 		}
-		return lineage.SetAlias(tx, "triage", "champion", 1)
+		return lineage.SetAlias(tx, lineage.Author{}, "triage", "champion", 1)
 	}))
 	return exps, runs, l
 }

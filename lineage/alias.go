@@ -19,7 +19,7 @@ func byAlias(a Alias, name string) int { return cmp.Compare(a.Name, name) }
 
 // SetAlias lets an alias name a version, whatever it named before. It leaves
 // UpdatedAt, like MLflow. Errors: store.ErrInvalid, store.ErrNotFound.
-func SetAlias(tx *store.Tx, name, alias string, version int) error {
+func SetAlias(tx *store.Tx, by Author, name, alias string, version int) error {
 	if err := ValidateModelName(name); err != nil {
 		return err
 	}
@@ -31,17 +31,26 @@ func SetAlias(tx *store.Tx, name, alias string, version int) error {
 		return err
 	}
 	list := at.model.Aliases
-	if i, found := slices.BinarySearchFunc(list, alias, byAlias); found {
-		list[i].Version = version
-	} else {
-		at.model.Aliases = slices.Insert(list, i, Alias{alias, version})
+	i, found := slices.BinarySearchFunc(list, alias, byAlias)
+	if !found {
+		list = slices.Insert(list, i, Alias{Name: alias})
+		at.model.Aliases = list
+	}
+	old := list[i].Version
+	if old == version {
+		return nil
+	}
+	list[i].Version = version
+	err = by.record(tx, at.ord, changeRow{Action: AliasSet, Version: at.number, Name: alias, Old: versionText(old), New: versionText(version)})
+	if err != nil {
+		return err
 	}
 	return saveSplit(tx, modelKey(at.ord), at.model)
 }
 
 // DeleteAlias removes an alias if it is there. Errors: store.ErrNotFound for
 // the model.
-func DeleteAlias(tx *store.Tx, name, alias string) error {
+func DeleteAlias(tx *store.Tx, by Author, name, alias string) error {
 	if err := ValidateModelName(name); err != nil {
 		return err
 	}
@@ -55,6 +64,11 @@ func DeleteAlias(tx *store.Tx, name, alias string) error {
 	i, found := slices.BinarySearchFunc(row.Aliases, alias, byAlias)
 	if !found {
 		return nil
+	}
+	old := row.Aliases[i].Version
+	err = by.record(tx, ord, changeRow{Action: AliasRemoved, Version: uint32(old), Name: alias, Old: versionText(old)})
+	if err != nil {
+		return err
 	}
 	row.Aliases = slices.Delete(row.Aliases, i, i+1)
 	return saveSplit(tx, modelKey(ord), row)

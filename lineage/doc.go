@@ -18,6 +18,7 @@
 //	'V' model, version                         → model version
 //	'v' 'r', hash(run id), model, version      → nothing; versions made from a run
 //	'v' 's', model, stage, version             → nothing; versions in a stage
+//	'H' model, change                          → change of the model or a version: who, when, why
 //	'L' logged                                 → logged model: name, status, params, tags
 //	'l' experiment, logged                     → nothing; logged models of an experiment
 //	'D' dataset, 'h'                           → head of a dataset: name, digest, source
@@ -29,12 +30,12 @@
 //	'S' key of a row, part                     → what did not fit into that row
 //	's' table                                  → last ordinal given in a table
 //
-// where model, dataset, logged, experiment, run and version are uint32, part
+// where model, change, dataset, logged, experiment, run and version are uint32, part
 // is uint16, stage, role and has (0 or 1) a byte. The object of an edge is a dataset or a
 // logged model, as its role says. Ordinals of models and datasets come from the
 // 's' rows, those of logged models and experiments are the dictionary ordinals
 // of their ids, and those of runs belong to the caller. No ordinal is used
-// twice.
+// twice. Changes of a model are numbered from 1 without gaps.
 //
 // Descriptions, tags and dataset profiles may be larger than a row. A row of
 // 'M', 'V', 'L', 'D' and 'K' therefore holds the first 96 KiB of its body and

@@ -88,11 +88,11 @@ func compareLogged(old, m *LoggedModel) error {
 
 // ImportModel adds a registered model and its versions, sorted by number, with
 // numbers, times and stages as another store has them, and reports whether it
-// was added; with dry it only says so. One that is there with the same versions
-// and content is no change. LatestVersions of m and Aliases of the versions are
+// was added; with dry it only says so. Its history begins here. One that is there
+// with the same versions and content is no change. LatestVersions of m and Aliases of the versions are
 // not looked at. Errors: store.ErrConflict for a model of that name with other
 // content, which says what differs, and store.ErrInvalid.
-func ImportModel(tx *store.Tx, m RegisteredModel, versions []*ModelVersion, dry bool) (added bool, err error) {
+func ImportModel(tx *store.Tx, by Author, m RegisteredModel, versions []*ModelVersion, dry bool) (added bool, err error) {
 	rows, err := checkImportedModel(&m, versions)
 	if err != nil {
 		return false, err
@@ -130,6 +130,9 @@ func ImportModel(tx *store.Tx, m RegisteredModel, versions []*ModelVersion, dry 
 		}
 	}
 	if err := tx.Save(modelNameKey(m.Name), 1, ordRow{ord}); err != nil {
+		return false, err
+	}
+	if err := by.record(tx, ord, changeRow{Action: Imported, New: m.Name}); err != nil {
 		return false, err
 	}
 	return true, saveSplit(tx, modelKey(ord), row)

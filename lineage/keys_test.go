@@ -50,7 +50,7 @@ func TestOrdinalsAreNotReused(t *testing.T) {
 	d := newDB(t)
 	for want := range uint32(3) {
 		d.do(func(tx *store.Tx) error {
-			_, err := CreateModel(tx, 1, "a", "", nil)
+			_, err := CreateModel(tx, Author{At: 1}, "a", "", nil)
 			require.NoError(t, err)
 			ord, _, err := findModel(tx, "a")
 			require.NoError(t, err)

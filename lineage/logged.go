@@ -205,10 +205,10 @@ func SetLoggedModelTags(tx *store.Tx, id string, tags []Tag) (*LoggedModel, erro
 // tag.
 func DeleteLoggedModelTag(tx *store.Tx, id, key string) error {
 	_, err := changeLogged(tx, id, func(row *loggedRow) error {
-		var found bool
-		if row.Tags, found = dropTag(row.Tags, key); !found {
+		if _, found := FindTag(row.Tags, key); !found {
 			return store.Errorf(store.ErrNotFound, "No tag with key %s found for model with ID %s.", repr(key), repr(id))
 		}
+		row.Tags = dropTag(row.Tags, key)
 		return nil
 	})
 	return err

@@ -114,7 +114,7 @@ func changeModel(tx *store.Tx, name string, fn func(ord uint32, row *modelRow) e
 }
 
 // CreateModel registers a name. Errors: store.ErrInvalid, store.ErrExists.
-func CreateModel(tx *store.Tx, at int64, name, description string, tags []Tag) (*RegisteredModel, error) {
+func CreateModel(tx *store.Tx, by Author, name, description string, tags []Tag) (*RegisteredModel, error) {
 	if err := ValidateModelName(name); err != nil {
 		return nil, err
 	}
@@ -130,13 +130,16 @@ func CreateModel(tx *store.Tx, at int64, name, description string, tags []Tag) (
 		return nil, err
 	}
 	row := &modelRow{
-		Name: name, Description: description, CreatedAt: at, UpdatedAt: at,
+		Name: name, Description: description, CreatedAt: by.At, UpdatedAt: by.At,
 		Latest: make([]uint32, len(stageNames)), Tags: tags,
 	}
 	if err := tx.Save(modelNameKey(name), 1, ordRow{ord}); err != nil {
 		return nil, err
 	}
 	if err := saveSplit(tx, modelKey(ord), row); err != nil {
+		return nil, err
+	}
+	if err := by.record(tx, ord, changeRow{Action: Created, New: name}); err != nil {
 		return nil, err
 	}
 	return row.open(tx, ord)
@@ -177,17 +180,21 @@ func GetModel(tx *store.Tx, name string) (*RegisteredModel, error) {
 }
 
 // UpdateModel replaces the description and sets UpdatedAt.
-func UpdateModel(tx *store.Tx, at int64, name, description string) (*RegisteredModel, error) {
-	return changeModel(tx, name, func(_ uint32, row *modelRow) error {
-		row.Description, row.UpdatedAt = description, at
-		return nil
+func UpdateModel(tx *store.Tx, by Author, name, description string) (*RegisteredModel, error) {
+	return changeModel(tx, name, func(ord uint32, row *modelRow) error {
+		old := row.Description
+		row.Description, row.UpdatedAt = description, by.At
+		if old == description {
+			return nil
+		}
+		return by.record(tx, ord, changeRow{Action: Described, Old: old, New: description})
 	})
 }
 
 // RenameModel gives a model another name, which its versions follow; the old
 // one is free again. UpdatedAt of the model and of all its versions is set.
 // Errors: store.ErrNotFound, store.ErrInvalid, store.ErrExists.
-func RenameModel(tx *store.Tx, at int64, name, newName string) (*RegisteredModel, error) {
+func RenameModel(tx *store.Tx, by Author, name, newName string) (*RegisteredModel, error) {
 	if err := validateNewName(newName); err != nil {
 		return nil, err
 	}
@@ -204,8 +211,11 @@ func RenameModel(tx *store.Tx, at int64, name, newName string) (*RegisteredModel
 			if err := tx.Save(modelNameKey(newName), 1, ordRow{ord}); err != nil {
 				return err
 			}
+			if err := by.record(tx, ord, changeRow{Action: Renamed, Old: name, New: newName}); err != nil {
+				return err
+			}
 		}
-		row.Name, row.UpdatedAt = newName, at
+		row.Name, row.UpdatedAt = newName, by.At
 		for r, err := range tx.Prefix(versionsKey(ord), false) {
 			if err != nil {
 				return err
@@ -214,7 +224,7 @@ func RenameModel(tx *store.Tx, at int64, name, newName string) (*RegisteredModel
 			if err := decodeSplit(tx, r, v); err != nil {
 				return err
 			}
-			v.UpdatedAt = at
+			v.UpdatedAt = by.At
 			if err := saveSplit(tx, versionKey(ord, lastUint32(r.Key)), v); err != nil {
 				return err
 			}
@@ -223,7 +233,7 @@ func RenameModel(tx *store.Tx, at int64, name, newName string) (*RegisteredModel
 	})
 }
 
-// DeleteModel removes a model with its versions. Its name is free again, and
+// DeleteModel removes a model with its versions and its history. Its name is free again, and
 // a new model of that name counts its versions from 1.
 func DeleteModel(tx *store.Tx, name string) error {
 	ord, _, err := findModel(tx, name)
@@ -242,6 +252,9 @@ func DeleteModel(tx *store.Tx, name string) error {
 			return err
 		}
 	}
+	if err := dropHistory(tx, ord); err != nil {
+		return err
+	}
 	if err := tx.Delete(modelNameKey(name)); err != nil {
 		return err
 	}
@@ -249,7 +262,7 @@ func DeleteModel(tx *store.Tx, name string) error {
 }
 
 // SetModelTag sets a tag. It leaves UpdatedAt, like MLflow.
-func SetModelTag(tx *store.Tx, name string, t Tag) error {
+func SetModelTag(tx *store.Tx, by Author, name string, t Tag) error {
 	if err := ValidateModelName(name); err != nil {
 		return err
 	}
@@ -260,12 +273,15 @@ func SetModelTag(tx *store.Tx, name string, t Tag) error {
 	if err != nil {
 		return err
 	}
+	if err := by.tagged(tx, ord, 0, row.Tags, t); err != nil {
+		return err
+	}
 	row.Tags = setTag(row.Tags, t)
 	return saveSplit(tx, modelKey(ord), row)
 }
 
 // DeleteModelTag removes a tag if it is there.
-func DeleteModelTag(tx *store.Tx, name, key string) error {
+func DeleteModelTag(tx *store.Tx, by Author, name, key string) error {
 	if err := ValidateModelName(name); err != nil {
 		return err
 	}
@@ -276,10 +292,14 @@ func DeleteModelTag(tx *store.Tx, name, key string) error {
 	if err != nil {
 		return err
 	}
-	var found bool
-	if row.Tags, found = dropTag(row.Tags, key); !found {
+	old, found := FindTag(row.Tags, key)
+	if !found {
 		return nil
 	}
+	if err := by.record(tx, ord, changeRow{Action: TagRemoved, Name: key, Old: old}); err != nil {
+		return err
+	}
+	row.Tags = dropTag(row.Tags, key)
 	return saveSplit(tx, modelKey(ord), row)
 }
 

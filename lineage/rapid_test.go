@@ -109,7 +109,7 @@ func (r *registry) createModel(t *rapid.T) {
 	if r.models[name] != nil {
 		want = store.ErrExists
 	}
-	if r.run(want, func(tx *store.Tx) error { _, err := CreateModel(tx, r.now, name, text, tags); return err }) {
+	if r.run(want, func(tx *store.Tx) error { _, err := CreateModel(tx, Author{At: r.now}, name, text, tags); return err }) {
 		m := &modelState{versions: map[int]*ModelVersion{}, aliases: map[string]int{}}
 		m.RegisteredModel = RegisteredModel{Name: name, Description: text, CreatedAt: r.now, UpdatedAt: r.now, Tags: sortTags(tags)}
 		r.models[name], r.order = m, append(r.order, m)
@@ -122,7 +122,7 @@ func (r *registry) renameModel(t *rapid.T) {
 	if want == nil && to != name && r.models[to] != nil {
 		want = store.ErrExists
 	}
-	if r.run(want, func(tx *store.Tx) error { _, err := RenameModel(tx, r.now, name, to); return err }) {
+	if r.run(want, func(tx *store.Tx) error { _, err := RenameModel(tx, Author{At: r.now}, name, to); return err }) {
 		delete(r.models, name)
 		r.models[to] = m
 		m.Name, m.UpdatedAt = to, r.now
@@ -135,7 +135,7 @@ func (r *registry) renameModel(t *rapid.T) {
 func (r *registry) describeModel(t *rapid.T) {
 	name, m, want := r.pickModel(t)
 	text := genText.Draw(t, "text")
-	if r.run(want, func(tx *store.Tx) error { _, err := UpdateModel(tx, r.now, name, text); return err }) {
+	if r.run(want, func(tx *store.Tx) error { _, err := UpdateModel(tx, Author{At: r.now}, name, text); return err }) {
 		m.Description, m.UpdatedAt = text, r.now
 	}
 }
@@ -151,7 +151,7 @@ func (r *registry) deleteModel(t *rapid.T) {
 func (r *registry) tagModel(t *rapid.T) {
 	name, m, want := r.pickModel(t)
 	tag := genTag.Draw(t, "tag")
-	if r.run(want, func(tx *store.Tx) error { return SetModelTag(tx, name, tag) }) {
+	if r.run(want, func(tx *store.Tx) error { return SetModelTag(tx, Author{}, name, tag) }) {
 		m.Tags = sortTags(append(slices.Clone(m.Tags), tag))
 	}
 }
@@ -159,7 +159,7 @@ func (r *registry) tagModel(t *rapid.T) {
 func (r *registry) createVersion(t *rapid.T) {
 	name, m, want := r.pickModel(t)
 	n := NewVersion{Source: "s", RunID: genRun.Draw(t, "run"), Description: genText.Draw(t, "text"), Tags: rapid.SliceOfN(genTag, 0, 2).Draw(t, "tags")}
-	if r.run(want, func(tx *store.Tx) error { _, err := CreateVersion(tx, r.now, name, n); return err }) {
+	if r.run(want, func(tx *store.Tx) error { _, err := CreateVersion(tx, Author{At: r.now}, name, n); return err }) {
 		m.LastVersion++
 		m.UpdatedAt = r.now
 		m.versions[m.LastVersion] = &ModelVersion{
@@ -172,14 +172,17 @@ func (r *registry) createVersion(t *rapid.T) {
 func (r *registry) describeVersion(t *rapid.T) {
 	name, number, _, v, want := r.pick(t)
 	text := genText.Draw(t, "text")
-	if r.run(want, func(tx *store.Tx) error { _, err := UpdateVersion(tx, r.now, name, number, text); return err }) {
+	if r.run(want, func(tx *store.Tx) error {
+		_, err := UpdateVersion(tx, Author{At: r.now}, name, number, text)
+		return err
+	}) {
 		v.Description, v.UpdatedAt = text, r.now
 	}
 }
 
 func (r *registry) deleteVersion(t *rapid.T) {
 	name, number, m, _, want := r.pick(t)
-	if r.run(want, func(tx *store.Tx) error { return DeleteVersion(tx, r.now, name, number) }) {
+	if r.run(want, func(tx *store.Tx) error { return DeleteVersion(tx, Author{At: r.now}, name, number) }) {
 		delete(m.versions, number)
 		maps.DeleteFunc(m.aliases, func(_ string, n int) bool { return n == number })
 		m.UpdatedAt = r.now
@@ -193,7 +196,7 @@ func (r *registry) transition(t *rapid.T) {
 		want = store.ErrInvalid
 	}
 	if r.run(want, func(tx *store.Tx) error {
-		_, err := Transition(tx, r.now, name, number, strings.ToUpper(stage), archive)
+		_, err := Transition(tx, Author{At: r.now}, name, number, strings.ToUpper(stage), archive)
 		return err
 	}) {
 		for _, o := range m.versions {
@@ -208,7 +211,7 @@ func (r *registry) transition(t *rapid.T) {
 func (r *registry) setAlias(t *rapid.T) {
 	name, number, m, _, want := r.pick(t)
 	alias := genAlias.Draw(t, "alias")
-	if r.run(want, func(tx *store.Tx) error { return SetAlias(tx, name, alias, number) }) {
+	if r.run(want, func(tx *store.Tx) error { return SetAlias(tx, Author{}, name, alias, number) }) {
 		m.aliases[alias] = number
 	}
 }
@@ -216,7 +219,7 @@ func (r *registry) setAlias(t *rapid.T) {
 func (r *registry) deleteAlias(t *rapid.T) {
 	name, m, want := r.pickModel(t)
 	alias := genAlias.Draw(t, "alias")
-	if r.run(want, func(tx *store.Tx) error { return DeleteAlias(tx, name, alias) }) {
+	if r.run(want, func(tx *store.Tx) error { return DeleteAlias(tx, Author{}, name, alias) }) {
 		delete(m.aliases, alias)
 	}
 }
@@ -224,7 +227,7 @@ func (r *registry) deleteAlias(t *rapid.T) {
 func (r *registry) tagVersion(t *rapid.T) {
 	name, number, _, v, want := r.pick(t)
 	tag := genTag.Draw(t, "tag")
-	if r.run(want, func(tx *store.Tx) error { return SetVersionTag(tx, name, number, tag) }) {
+	if r.run(want, func(tx *store.Tx) error { return SetVersionTag(tx, Author{}, name, number, tag) }) {
 		v.Tags = sortTags(append(slices.Clone(v.Tags), tag))
 	}
 }
@@ -255,6 +258,7 @@ func (r *registry) check(t *rapid.T) {
 			}
 		}
 		requireSame(t, all, collect(t, Versions(tx)))
+		require.NoError(t, VerifyHistory(tx, func(where string, err error) { require.NoError(t, err, where) }))
 		requireSame(t, ofRun, collect(t, VersionsByRun(tx, "r1")))
 		return nil
 	})
@@ -288,6 +292,6 @@ func TestRegistryModel(t *testing.T) {
 		for _, m := range slices.Clone(r.order) {
 			r.d.do(func(tx *store.Tx) error { return DeleteModel(tx, m.Name) })
 		}
-		require.Zero(t, r.d.rows("MmVvS"), "index rows and parts went with the models")
+		require.Zero(t, r.d.rows("MmVvHS"), "index rows, history and parts went with the models")
 	})
 }

@@ -45,7 +45,7 @@ func stageByte(stage string) (byte, error) {
 // model. With archiveExisting the other versions of that stage, which must be
 // Staging or Production, are moved to Archived. Errors: store.ErrInvalid,
 // store.ErrNotFound.
-func Transition(tx *store.Tx, at int64, name string, version int, stage string, archiveExisting bool) (*ModelVersion, error) {
+func Transition(tx *store.Tx, by Author, name string, version int, stage string, archiveExisting bool) (*ModelVersion, error) {
 	to, err := stageByte(stage)
 	if err != nil {
 		return nil, err
@@ -71,8 +71,8 @@ func Transition(tx *store.Tx, at int64, name string, version int, stage string, 
 			if err != nil {
 				return nil, notMissing(err)
 			}
-			row.UpdatedAt = at
-			if err := row.move(tx, v.ord, v.model, other, inArchived); err != nil {
+			row.UpdatedAt = by.At
+			if err := row.move(tx, &by, v.ord, v.model, other, inArchived); err != nil {
 				return nil, err
 			}
 			if err := saveSplit(tx, versionKey(v.ord, other), row); err != nil {
@@ -80,10 +80,10 @@ func Transition(tx *store.Tx, at int64, name string, version int, stage string, 
 			}
 		}
 	}
-	if err := v.row.move(tx, v.ord, v.model, v.number, to); err != nil {
+	if err := v.row.move(tx, &by, v.ord, v.model, v.number, to); err != nil {
 		return nil, err
 	}
-	v.row.UpdatedAt, v.model.UpdatedAt = at, at
+	v.row.UpdatedAt, v.model.UpdatedAt = by.At, by.At
 	if err := saveSplit(tx, versionKey(v.ord, v.number), v.row); err != nil {
 		return nil, err
 	}
@@ -94,10 +94,14 @@ func Transition(tx *store.Tx, at int64, name string, version int, stage string, 
 }
 
 // move changes the stage in the version and in what is derived from it: the
-// stage rows and the model's latest versions.
-func (row *versionRow) move(tx *store.Tx, ord uint32, m *modelRow, number uint32, to byte) error {
+// stage rows, the model's latest versions and its history.
+func (row *versionRow) move(tx *store.Tx, by *Author, ord uint32, m *modelRow, number uint32, to byte) error {
 	if row.Stage == to {
 		return nil
+	}
+	err := by.record(tx, ord, changeRow{Action: Moved, Version: number, Old: stageNames[row.Stage], New: stageNames[to]})
+	if err != nil {
+		return err
 	}
 	if err := row.leave(tx, ord, m, number); err != nil {
 		return err

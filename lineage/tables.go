@@ -6,6 +6,7 @@ import "github.com/runstonedb/runstone/store"
 func Tables() []store.Table {
 	return []store.Table{
 		{Byte: 'D', Name: "datasets"},
+		{Byte: 'H', Name: "history of models"},
 		{Byte: 'K', Name: "edges of runs", Run: true},
 		{Byte: 'L', Name: "logged models"},
 		{Byte: 'M', Name: "registered models"},

@@ -20,13 +20,9 @@ func setTag(tags []Tag, t Tag) []Tag {
 	return slices.Insert(tags, i, t)
 }
 
-// dropTag removes a key from a sorted list and reports whether it was there.
-func dropTag(tags []Tag, key string) ([]Tag, bool) {
-	i, found := slices.BinarySearchFunc(tags, key, byKey)
-	if !found {
-		return tags, false
-	}
-	return slices.Delete(tags, i, i+1), true
+// dropTag removes a key from a sorted list.
+func dropTag(tags []Tag, key string) []Tag {
+	return slices.DeleteFunc(tags, func(t Tag) bool { return t.Key == key })
 }
 
 // FindTag returns the value of a key in a sorted list.

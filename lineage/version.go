@@ -141,7 +141,7 @@ func (row *versionRow) open(m *modelRow, number uint32) *ModelVersion {
 // ever had. A ModelID names a logged model, whose tag mlflow.modelVersions then
 // lists the version. Errors: store.ErrInvalid, store.ErrNotFound,
 // store.ErrExists for a Version that is not above the last.
-func CreateVersion(tx *store.Tx, at int64, name string, n NewVersion) (*ModelVersion, error) {
+func CreateVersion(tx *store.Tx, by Author, name string, n NewVersion) (*ModelVersion, error) {
 	if err := ValidateModelName(name); err != nil {
 		return nil, err
 	}
@@ -167,11 +167,11 @@ func CreateVersion(tx *store.Tx, at int64, name string, n NewVersion) (*ModelVer
 		return nil, err
 	}
 	row := &versionRow{
-		CreatedAt: at, UpdatedAt: at, UserID: n.UserID, Description: n.Description,
+		CreatedAt: by.At, UpdatedAt: by.At, UserID: n.UserID, Description: n.Description,
 		Source: n.Source, StorageLocation: n.StorageLocation, RunID: n.RunID, RunLink: n.RunLink,
 		ModelID: n.ModelID, Status: n.Status, StatusMessage: n.StatusMessage, Stage: inNone, Tags: sortTags(n.Tags),
 	}
-	m.LastVersion, m.UpdatedAt = number, at
+	m.LastVersion, m.UpdatedAt = number, by.At
 	if err := row.enter(tx, ord, m, number); err != nil {
 		return nil, err
 	}
@@ -190,6 +190,9 @@ func CreateVersion(tx *store.Tx, at int64, name string, n NewVersion) (*ModelVer
 		if err := tagVersion(tx, n.ModelID, name, number); err != nil {
 			return nil, err
 		}
+	}
+	if err := by.record(tx, ord, changeRow{Action: Created, Version: number, New: n.Source}); err != nil {
+		return nil, err
 	}
 	return row.open(m, number), nil
 }
@@ -265,18 +268,23 @@ func DownloadURI(tx *store.Tx, name string, version int) (string, error) {
 }
 
 // UpdateVersion replaces the description. The model's UpdatedAt stays.
-func UpdateVersion(tx *store.Tx, at int64, name string, version int, description string) (*ModelVersion, error) {
+func UpdateVersion(tx *store.Tx, by Author, name string, version int, description string) (*ModelVersion, error) {
 	v, err := findVersion(tx, name, version)
 	if err != nil {
 		return nil, err
 	}
-	v.row.Description, v.row.UpdatedAt = description, at
+	if old := v.row.Description; old != description {
+		if err := by.record(tx, v.ord, changeRow{Action: Described, Version: v.number, Old: old, New: description}); err != nil {
+			return nil, err
+		}
+	}
+	v.row.Description, v.row.UpdatedAt = description, by.At
 	return v.row.open(v.model, v.number), saveSplit(tx, versionKey(v.ord, v.number), v.row)
 }
 
 // DeleteVersion removes a version and its aliases and sets the model's
 // UpdatedAt. The number is not given again.
-func DeleteVersion(tx *store.Tx, at int64, name string, version int) error {
+func DeleteVersion(tx *store.Tx, by Author, name string, version int) error {
 	v, err := findVersion(tx, name, version)
 	if err != nil {
 		return err
@@ -287,8 +295,16 @@ func DeleteVersion(tx *store.Tx, at int64, name string, version int) error {
 	if err := v.row.drop(tx, v.ord, v.number); err != nil {
 		return err
 	}
+	for _, alias := range v.model.aliasesOf(v.number) {
+		if err := by.record(tx, v.ord, changeRow{Action: AliasRemoved, Version: v.number, Name: alias, Old: versionText(version)}); err != nil {
+			return err
+		}
+	}
+	if err := by.record(tx, v.ord, changeRow{Action: Deleted, Version: v.number, Old: stageNames[v.row.Stage]}); err != nil {
+		return err
+	}
 	v.model.Aliases = slices.DeleteFunc(v.model.Aliases, func(a Alias) bool { return a.Version == version })
-	v.model.UpdatedAt = at
+	v.model.UpdatedAt = by.At
 	return saveSplit(tx, modelKey(v.ord), v.model)
 }
 
@@ -306,7 +322,7 @@ func (row *versionRow) drop(tx *store.Tx, ord, number uint32) error {
 }
 
 // SetVersionTag sets a tag. It leaves UpdatedAt, like MLflow.
-func SetVersionTag(tx *store.Tx, name string, version int, t Tag) error {
+func SetVersionTag(tx *store.Tx, by Author, name string, version int, t Tag) error {
 	if err := ValidateModelName(name); err != nil {
 		return err
 	}
@@ -317,12 +333,15 @@ func SetVersionTag(tx *store.Tx, name string, version int, t Tag) error {
 	if err != nil {
 		return err
 	}
+	if err := by.tagged(tx, v.ord, v.number, v.row.Tags, t); err != nil {
+		return err
+	}
 	v.row.Tags = setTag(v.row.Tags, t)
 	return saveSplit(tx, versionKey(v.ord, v.number), v.row)
 }
 
 // DeleteVersionTag removes a tag if it is there.
-func DeleteVersionTag(tx *store.Tx, name string, version int, key string) error {
+func DeleteVersionTag(tx *store.Tx, by Author, name string, version int, key string) error {
 	if err := ValidateModelName(name); err != nil {
 		return err
 	}
@@ -333,9 +352,13 @@ func DeleteVersionTag(tx *store.Tx, name string, version int, key string) error 
 	if err != nil {
 		return err
 	}
-	var found bool
-	if v.row.Tags, found = dropTag(v.row.Tags, key); !found {
+	old, found := FindTag(v.row.Tags, key)
+	if !found {
 		return nil
 	}
+	if err := by.record(tx, v.ord, changeRow{Action: TagRemoved, Version: v.number, Name: key, Old: old}); err != nil {
+		return err
+	}
+	v.row.Tags = dropTag(v.row.Tags, key)
 	return saveSplit(tx, versionKey(v.ord, v.number), v.row)
 }

@@ -13,10 +13,10 @@ const loggedID = "m-0123456789abcdef0123456789abcdef"
 func withVersions(t *testing.T, n int) *db {
 	d := newDB(t)
 	d.do(func(tx *store.Tx) error {
-		_, err := CreateModel(tx, 1, "a", "", nil)
+		_, err := CreateModel(tx, Author{At: 1}, "a", "", nil)
 		require.NoError(t, err)
 		for i := range n {
-			_, err = CreateVersion(tx, int64(10+i), "a", NewVersion{Source: "s", RunID: "r"})
+			_, err = CreateVersion(tx, Author{At: int64(10 + i)}, "a", NewVersion{Source: "s", RunID: "r"})
 			require.NoError(t, err)
 		}
 		return nil
@@ -27,9 +27,10 @@ func withVersions(t *testing.T, n int) *db {
 func TestVersionLife(t *testing.T) {
 	d := withVersions(t, 0)
 	d.do(func(tx *store.Tx) error {
-		v, err := CreateVersion(tx, 5, "a", NewVersion{
+		v, err := CreateVersion(tx, Author{At: 5}, "a", NewVersion{
 			Source: "file:/x", RunID: "r1", RunLink: "http://l", UserID: "u", Description: "d", Tags: []Tag{{"k", "v"}},
 		})
+
 		require.NoError(t, err)
 		require.Equal(t, &ModelVersion{
 			Model: "a", Version: 1, CreatedAt: 5, UpdatedAt: 5, UserID: "u", Description: "d", Source: "file:/x",
@@ -40,13 +41,13 @@ func TestVersionLife(t *testing.T) {
 		require.Equal(t, int64(5), m.UpdatedAt)
 		require.Equal(t, []*ModelVersion{v}, m.LatestVersions)
 
-		v, err = UpdateVersion(tx, 8, "a", 1, "e")
+		v, err = UpdateVersion(tx, Author{At: 8}, "a", 1, "e")
 		require.NoError(t, err)
 		require.Equal(t, "e", v.Description)
 		require.Equal(t, int64(8), v.UpdatedAt)
-		require.NoError(t, SetVersionTag(tx, "a", 1, Tag{"j", "w"}))
-		require.NoError(t, DeleteVersionTag(tx, "a", 1, "k"))
-		require.NoError(t, DeleteVersionTag(tx, "a", 1, "never"))
+		require.NoError(t, SetVersionTag(tx, Author{}, "a", 1, Tag{"j", "w"}))
+		require.NoError(t, DeleteVersionTag(tx, Author{}, "a", 1, "k"))
+		require.NoError(t, DeleteVersionTag(tx, Author{}, "a", 1, "never"))
 		v, err = GetVersion(tx, "a", 1)
 		require.NoError(t, err)
 		require.Equal(t, []Tag{{"j", "w"}}, v.Tags)
@@ -57,12 +58,12 @@ func TestVersionLife(t *testing.T) {
 	})
 	for name, err := range map[string]error{
 		"number": d.try(func(tx *store.Tx) error { _, err := GetVersion(tx, "a", 2); return err }),
-		"tag":    d.try(func(tx *store.Tx) error { return SetVersionTag(tx, "a", 2, Tag{"k", "v"}) }),
-		"untag":  d.try(func(tx *store.Tx) error { return DeleteVersionTag(tx, "a", 2, "k") }),
-		"text":   d.try(func(tx *store.Tx) error { _, err := UpdateVersion(tx, 1, "a", 2, ""); return err }),
-		"delete": d.try(func(tx *store.Tx) error { return DeleteVersion(tx, 1, "a", 2) }),
-		"stage":  d.try(func(tx *store.Tx) error { _, err := Transition(tx, 1, "a", 2, "Staging", true); return err }),
-		"alias":  d.try(func(tx *store.Tx) error { return SetAlias(tx, "a", "x", 2) }),
+		"tag":    d.try(func(tx *store.Tx) error { return SetVersionTag(tx, Author{}, "a", 2, Tag{"k", "v"}) }),
+		"untag":  d.try(func(tx *store.Tx) error { return DeleteVersionTag(tx, Author{}, "a", 2, "k") }),
+		"text":   d.try(func(tx *store.Tx) error { _, err := UpdateVersion(tx, Author{At: 1}, "a", 2, ""); return err }),
+		"delete": d.try(func(tx *store.Tx) error { return DeleteVersion(tx, Author{At: 1}, "a", 2) }),
+		"stage":  d.try(func(tx *store.Tx) error { _, err := Transition(tx, Author{At: 1}, "a", 2, "Staging", true); return err }),
+		"alias":  d.try(func(tx *store.Tx) error { return SetAlias(tx, Author{}, "a", "x", 2) }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			refused(t, err, store.ErrNotFound, "Model Version (name=a, version=2) not found")
@@ -72,7 +73,10 @@ func TestVersionLife(t *testing.T) {
 		store.ErrNotFound, "Model Version (name=b, version=1) not found")
 	refused(t, d.try(func(tx *store.Tx) error { _, err := GetVersion(tx, "a", -1); return err }),
 		store.ErrNotFound, "Model Version (name=a, version=-1) not found")
-	refused(t, d.try(func(tx *store.Tx) error { _, err := CreateVersion(tx, 1, "b", NewVersion{Source: "s"}); return err }),
+	refused(t, d.try(func(tx *store.Tx) error {
+		_, err := CreateVersion(tx, Author{At: 1}, "b", NewVersion{Source: "s"})
+		return err
+	}),
 		store.ErrNotFound, "Registered Model with name=b not found")
 }
 
@@ -80,15 +84,15 @@ func TestVersionNumbers(t *testing.T) {
 	d := withVersions(t, 3)
 	create := func(n int) (v *ModelVersion, err error) {
 		err = d.try(func(tx *store.Tx) (err error) {
-			v, err = CreateVersion(tx, 50, "a", NewVersion{Source: "s", Version: n})
+			v, err = CreateVersion(tx, Author{At: 50}, "a", NewVersion{Source: "s", Version: n})
 			return err
 		})
 		return v, err
 	}
 	d.do(func(tx *store.Tx) error {
-		require.NoError(t, SetAlias(tx, "a", "x", 3))
-		require.NoError(t, SetAlias(tx, "a", "y", 2))
-		return DeleteVersion(tx, 40, "a", 3)
+		require.NoError(t, SetAlias(tx, Author{}, "a", "x", 3))
+		require.NoError(t, SetAlias(tx, Author{}, "a", "y", 2))
+		return DeleteVersion(tx, Author{At: 40}, "a", 3)
 	})
 	d.reopen()
 	d.see(func(tx *store.Tx) error {
@@ -117,7 +121,7 @@ func TestTransition(t *testing.T) {
 	d := withVersions(t, 4)
 	move := func(at int64, version int, stage string, archive bool) error {
 		return d.try(func(tx *store.Tx) error {
-			v, err := Transition(tx, at, "a", version, stage, archive)
+			v, err := Transition(tx, Author{At: at}, "a", version, stage, archive)
 			if err != nil {
 				return err
 			}
@@ -179,17 +183,17 @@ func TestAliases(t *testing.T) {
 		return number, err
 	}
 	d.do(func(tx *store.Tx) error {
-		require.NoError(t, SetAlias(tx, "a", "z", 1))
-		require.NoError(t, SetAlias(tx, "a", "b", 1))
-		require.NoError(t, SetAlias(tx, "a", "b", 2))
-		require.NoError(t, SetAlias(tx, "a", "c", 1))
-		require.NoError(t, DeleteAlias(tx, "a", "c"))
-		require.NoError(t, DeleteAlias(tx, "a", "never"))
+		require.NoError(t, SetAlias(tx, Author{}, "a", "z", 1))
+		require.NoError(t, SetAlias(tx, Author{}, "a", "b", 1))
+		require.NoError(t, SetAlias(tx, Author{}, "a", "b", 2))
+		require.NoError(t, SetAlias(tx, Author{}, "a", "c", 1))
+		require.NoError(t, DeleteAlias(tx, Author{}, "a", "c"))
+		require.NoError(t, DeleteAlias(tx, Author{}, "a", "never"))
 		m, err := GetModel(tx, "a")
 		require.NoError(t, err)
 		require.Equal(t, []Alias{{"b", 2}, {"z", 1}}, m.Aliases)
 		require.Equal(t, int64(12), m.UpdatedAt, "aliases leave it")
-		require.NoError(t, SetAlias(tx, "a", "y", 1))
+		require.NoError(t, SetAlias(tx, Author{}, "a", "y", 1))
 		v, err := GetVersion(tx, "a", 1)
 		require.Equal(t, []string{"y", "z"}, v.Aliases)
 		return err
@@ -203,11 +207,11 @@ func TestAliases(t *testing.T) {
 	refused(t, err, store.ErrInvalid, "Registered model alias nope not found.")
 	_, err = by("b", "z")
 	refused(t, err, store.ErrNotFound, "Registered Model with name=b not found")
-	d.do(func(tx *store.Tx) error { _, err := CreateModel(tx, 1, "e", "", nil); return err })
+	d.do(func(tx *store.Tx) error { _, err := CreateModel(tx, Author{At: 1}, "e", "", nil); return err })
 	_, err = by("e", "latest")
 	refused(t, err, store.ErrNotFound, "Latest version not found for model e.")
-	refused(t, d.try(func(tx *store.Tx) error { return SetAlias(tx, "a", "v1", 1) }), store.ErrInvalid, "Version alias name 'v1' is reserved.")
-	refused(t, d.try(func(tx *store.Tx) error { return DeleteAlias(tx, "b", "z") }), store.ErrNotFound, "Registered Model with name=b not found")
+	refused(t, d.try(func(tx *store.Tx) error { return SetAlias(tx, Author{}, "a", "v1", 1) }), store.ErrInvalid, "Version alias name 'v1' is reserved.")
+	refused(t, d.try(func(tx *store.Tx) error { return DeleteAlias(tx, Author{}, "b", "z") }), store.ErrNotFound, "Registered Model with name=b not found")
 }
 
 func TestVersionOfLoggedModel(t *testing.T) {
@@ -215,20 +219,20 @@ func TestVersionOfLoggedModel(t *testing.T) {
 	d.do(func(tx *store.Tx) error {
 		_, err := CreateLoggedModel(tx, 3, LoggedModel{ModelID: loggedID, ExperimentID: "1", Name: "m", SourceRunID: "r7", ArtifactURI: "files:/m"})
 		require.NoError(t, err)
-		v, err := CreateVersion(tx, 4, "a", NewVersion{Source: "models:/" + loggedID, ModelID: loggedID})
+		v, err := CreateVersion(tx, Author{At: 4}, "a", NewVersion{Source: "models:/" + loggedID, ModelID: loggedID})
 		require.NoError(t, err)
 		require.Equal(t, "files:/m", v.StorageLocation)
 		require.Equal(t, "r7", v.RunID)
 		require.Equal(t, loggedID, v.ModelID)
-		v, err = CreateVersion(tx, 5, "a", NewVersion{Source: "files:/m", ModelID: loggedID})
+		v, err = CreateVersion(tx, Author{At: 5}, "a", NewVersion{Source: "files:/m", ModelID: loggedID})
 		require.NoError(t, err)
 		require.Equal(t, "r7", v.RunID, "by the model id alone")
-		v, err = CreateVersion(tx, 6, "a", NewVersion{Source: "models:/a/1", RunID: "r8"})
+		v, err = CreateVersion(tx, Author{At: 6}, "a", NewVersion{Source: "models:/a/1", RunID: "r8"})
 		require.NoError(t, err)
 		require.Equal(t, "files:/m", v.StorageLocation)
 		require.Equal(t, "r8", v.RunID)
 		require.Equal(t, loggedID, v.ModelID, "of the version that is the source")
-		v, err = CreateVersion(tx, 7, "a", NewVersion{Source: "models:/a/3"})
+		v, err = CreateVersion(tx, Author{At: 7}, "a", NewVersion{Source: "models:/a/3"})
 		require.NoError(t, err)
 		require.Equal(t, "r8", v.RunID, "of the version that is the source")
 		uri, err := DownloadURI(tx, "a", 3)
@@ -244,11 +248,14 @@ func TestVersionOfLoggedModel(t *testing.T) {
 		"models:/m-none": store.ErrNotFound, "models:/a/9": store.ErrNotFound, "models:/a/Production": store.ErrNotFound,
 		"models:/a@x": store.ErrInvalid, "models:x": store.ErrInvalid,
 	} {
-		err := d.try(func(tx *store.Tx) error { _, err := CreateVersion(tx, 7, "a", NewVersion{Source: source}); return err })
+		err := d.try(func(tx *store.Tx) error {
+			_, err := CreateVersion(tx, Author{At: 7}, "a", NewVersion{Source: source})
+			return err
+		})
 		require.ErrorIs(t, err, want, source)
 	}
 	err := d.try(func(tx *store.Tx) error {
-		_, err := CreateVersion(tx, 7, "a", NewVersion{Source: "s", RunID: "r", ModelID: "m-none"})
+		_, err := CreateVersion(tx, Author{At: 7}, "a", NewVersion{Source: "s", RunID: "r", ModelID: "m-none"})
 		return err
 	})
 	refused(t, err, store.ErrNotFound, "Logged model with ID 'm-none' not found.")
@@ -261,8 +268,8 @@ func TestVersionOfLoggedModel(t *testing.T) {
 func TestResolve(t *testing.T) {
 	d := withVersions(t, 3)
 	d.do(func(tx *store.Tx) error {
-		require.NoError(t, SetAlias(tx, "a", "best", 2))
-		_, err := Transition(tx, 9, "a", 1, "Production", false)
+		require.NoError(t, SetAlias(tx, Author{}, "a", "best", 2))
+		_, err := Transition(tx, Author{At: 9}, "a", 1, "Production", false)
 		require.NoError(t, err)
 		_, err = CreateLoggedModel(tx, 3, LoggedModel{ModelID: loggedID, ExperimentID: "1", Name: "m"})
 		return err

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"math"
 
 	"github.com/runstonedb/runstone/internal/tuple"
 	"github.com/runstonedb/runstone/store"
@@ -12,7 +13,7 @@ import (
 // Versions iterates over all versions, by creation of their model and then by
 // number.
 func Versions(tx *store.Tx) iter.Seq2[*ModelVersion, error] {
-	return scanVersions(tx, tuple.Key('V'))
+	return scanVersions(tx, tx.Prefix(tuple.Key('V'), false))
 }
 
 // VersionsOf iterates over the versions of a model by number. Errors:
@@ -24,14 +25,32 @@ func VersionsOf(tx *store.Tx, name string) iter.Seq2[*ModelVersion, error] {
 			yield(nil, err)
 			return
 		}
-		scanVersions(tx, versionsKey(ord))(yield)
+		scanVersions(tx, tx.Prefix(versionsKey(ord), false))(yield)
 	}
 }
 
-func scanVersions(tx *store.Tx, prefix []byte) iter.Seq2[*ModelVersion, error] {
+// NewestVersions iterates over the versions of a model, the highest number
+// first, from the one below before on; 0 begins with the highest. Errors:
+// store.ErrNotFound, store.ErrInvalid.
+func NewestVersions(tx *store.Tx, name string, before int) iter.Seq2[*ModelVersion, error] {
+	return func(yield func(*ModelVersion, error) bool) {
+		ord, _, err := findModel(tx, name)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		rows := tx.Prefix(versionsKey(ord), true)
+		if before > 0 && before <= math.MaxUint32 {
+			rows = tx.Scan(versionsKey(ord), versionKey(ord, uint32(before)), true)
+		}
+		scanVersions(tx, rows)(yield)
+	}
+}
+
+func scanVersions(tx *store.Tx, rows iter.Seq2[store.Row, error]) iter.Seq2[*ModelVersion, error] {
 	return func(yield func(*ModelVersion, error) bool) {
 		var models modelCursor
-		for r, err := range tx.Prefix(prefix, false) {
+		for r, err := range rows {
 			var v *ModelVersion
 			if err == nil {
 				v, err = models.decode(tx, r)

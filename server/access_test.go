@@ -94,10 +94,10 @@ func (g *guarded) things(n int) things {
 	require.NoError(g.t, err)
 	th.logged = m.ModelID
 	require.NoError(g.t, g.db.Update(ctx, func(tx *store.Tx) error {
-		if _, err := lineage.CreateModel(tx, 1, th.model, "", nil); err != nil {
+		if _, err := lineage.CreateModel(tx, lineage.Author{At: 1}, th.model, "", nil); err != nil {
 			return err
 		}
-		_, err := lineage.CreateVersion(tx, 1, th.model, lineage.NewVersion{Source: "runs:/" + th.run + "/m"})
+		_, err := lineage.CreateVersion(tx, lineage.Author{At: 1}, th.model, lineage.NewVersion{Source: "runs:/" + th.run + "/m"})
 		return err
 	}))
 	_, err = g.db.PutArtifact(ctx, th.file(), strings.NewReader("x"), artifact.PutOptions{})

@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/runstonedb/runstone/artifact"
-	"github.com/runstonedb/runstone/lineage"
-	"github.com/runstonedb/runstone/store"
 )
 
 type wireFile struct {
@@ -295,18 +293,9 @@ func (s *Server) inVersion(ctx context.Context, a *args, name string, number int
 	if _, err := artifact.ParsePath(file); err != nil {
 		return p, err
 	}
-	var uri string
-	err = s.db.View(ctx, func(tx *store.Tx) error {
-		uri, err = lineage.DownloadURI(tx, name, number)
-		return err
-	})
+	uri, err := s.versionURI(ctx, name, number)
 	if err != nil {
 		return p, err
-	}
-	if l, err := artifact.ParseLocation(uri); err == nil && l.Kind == artifact.KindRun {
-		if uri, err = s.runURI(ctx, l); err != nil {
-			return p, err
-		}
 	}
 	return s.within(uri, file)
 }

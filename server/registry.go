@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/runstonedb/runstone"
 	"github.com/runstonedb/runstone/access"
@@ -40,6 +41,16 @@ func newWireModel(m *lineage.RegisteredModel) wireModel {
 	return w
 }
 
+// author is who makes the request, for the history of a model. The reason is
+// "comment", a field of Databricks' API that MLflow's clients do not send.
+func (a *args) author(ctx context.Context) lineage.Author {
+	by := lineage.Author{At: nowMs(), Reason: strings.TrimSpace(a.str("comment"))}
+	if u := userOf(ctx); u != nil {
+		by.Name = u.Name
+	}
+	return by
+}
+
 // changeModel runs fn, which changes a registered model, and answers with it.
 func (s *Server) changeModel(ctx context.Context, fn func(*store.Tx) (*lineage.RegisteredModel, error)) (any, error) {
 	var m *lineage.RegisteredModel
@@ -55,11 +66,12 @@ func (s *Server) changeModel(ctx context.Context, fn func(*store.Tx) (*lineage.R
 
 func (s *Server) createModel(ctx context.Context, a args) (any, error) {
 	name, tags, description := a.need("name"), a.tags("tags"), a.str("description")
+	by := a.author(ctx)
 	if err := a.done(); err != nil {
 		return nil, err
 	}
 	answer, err := s.changeModel(ctx, func(tx *store.Tx) (*lineage.RegisteredModel, error) {
-		return lineage.CreateModel(tx, nowMs(), name, description, tags)
+		return lineage.CreateModel(tx, by, name, description, tags)
 	})
 	if err == nil {
 		err = s.own(ctx, access.Model, name)
@@ -69,11 +81,12 @@ func (s *Server) createModel(ctx context.Context, a args) (any, error) {
 
 func (s *Server) renameModel(ctx context.Context, a args) (any, error) {
 	name, newName := a.need("name"), a.need("new_name")
+	by := a.author(ctx)
 	if err := a.done(); err != nil {
 		return nil, err
 	}
 	answer, err := s.changeModel(ctx, func(tx *store.Tx) (*lineage.RegisteredModel, error) {
-		return lineage.RenameModel(tx, nowMs(), name, newName)
+		return lineage.RenameModel(tx, by, name, newName)
 	})
 	if err == nil && s.opt.Access != nil {
 		err = s.opt.Access.Rename(access.Model, name, newName)
@@ -83,11 +96,12 @@ func (s *Server) renameModel(ctx context.Context, a args) (any, error) {
 
 func (s *Server) updateModel(ctx context.Context, a args) (any, error) {
 	name, description := a.need("name"), a.str("description")
+	by := a.author(ctx)
 	if err := a.done(); err != nil {
 		return nil, err
 	}
 	return s.changeModel(ctx, func(tx *store.Tx) (*lineage.RegisteredModel, error) {
-		return lineage.UpdateModel(tx, nowMs(), name, description)
+		return lineage.UpdateModel(tx, by, name, description)
 	})
 }
 
@@ -160,34 +174,38 @@ func (a *args) registrySearch(def, limit int64) (*runstone.SearchOptions, string
 
 func (s *Server) setModelTag(ctx context.Context, a args) (any, error) {
 	name, t := a.need("name"), lineage.Tag{Key: a.need("key"), Value: a.str("value")}
+	by := a.author(ctx)
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.SetModelTag(tx, name, t) })
+	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.SetModelTag(tx, by, name, t) })
 }
 
 func (s *Server) deleteModelTag(ctx context.Context, a args) (any, error) {
 	name, key := a.need("name"), a.need("key")
+	by := a.author(ctx)
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.DeleteModelTag(tx, name, key) })
+	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.DeleteModelTag(tx, by, name, key) })
 }
 
 func (s *Server) setAlias(ctx context.Context, a args) (any, error) {
 	name, alias, version := a.need("name"), a.need("alias"), a.version()
+	by := a.author(ctx)
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.SetAlias(tx, name, alias, version) })
+	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.SetAlias(tx, by, name, alias, version) })
 }
 
 func (s *Server) deleteAlias(ctx context.Context, a args) (any, error) {
 	name, alias := a.need("name"), a.need("alias")
+	by := a.author(ctx)
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.DeleteAlias(tx, name, alias) })
+	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.DeleteAlias(tx, by, name, alias) })
 }
 
 func (s *Server) getByAlias(ctx context.Context, a args) (any, error) {

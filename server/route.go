@@ -167,6 +167,10 @@ var routes = []route{
 	{"GET", own, "/bench-list", read, noBody, (*Server).uiBenchList, nil},
 	{"GET", own, "/bench-trend", read, noBody, (*Server).uiBenchTrend, nil},
 	{"GET", own, "/bench-compare", read, noBody, (*Server).uiBenchCompare, nil},
+	{"GET", own, "/model-history", read, noBody, (*Server).uiHistory, nil},
+	{"GET", own, "/model-versions", read, noBody, (*Server).uiVersions, nil},
+	{"GET", own, "/model-files", read, noBody, (*Server).uiModelFiles, nil},
+	{"GET", own, "/run-models", read, noBody, (*Server).uiRunModels, nil},
 	{"GET", own, livePath, read, noBody, nil, (*Server).uiLive},
 
 	{"POST", users2, "/users/create", write, noBody, (*Server).createUser, nil},

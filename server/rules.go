@@ -170,6 +170,10 @@ var rules = map[string]rule{
 	"GET /bench-list":     needs(experiment, toRead),
 	"GET /bench-trend":    needs(experiment, toRead),
 	"GET /bench-compare":  needs(experiment, toRead),
+	"GET /model-history":  needs(model, toRead),
+	"GET /model-versions": needs(model, toRead), // of runs that the user may not read only the ids
+	"GET /model-files":    needs(model, toRead),
+	"GET /run-models":     needs(runOf, toRead),
 	"GET /live":           needs(experiments, toRead, need{runIDsOf, toRead}),
 
 	"POST /users/create":           needs(onlyAdmin, 0),

@@ -16,6 +16,8 @@ import (
 //	uifields.go  what fields there are, and their values
 //	uiseries.go  curves for charts
 //	uibench.go   benchmarks: their histories, and runs side by side
+//	uimodels.go  the registry: history, versions with metrics of their runs
+//	uifiles.go   files of a version, models among the files of a run
 //	uilive.go    what changed, while a page is open
 //
 // It is part of package server because it is answered as everything else is: from

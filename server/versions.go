@@ -75,6 +75,7 @@ func (s *Server) createVersion(ctx context.Context, a args) (any, error) {
 		Source: a.need("source"), RunID: a.str("run_id"), Tags: a.tags("tags"), RunLink: a.str("run_link"),
 		Description: a.str("description"), ModelID: a.str("model_id"),
 	}
+	by := a.author(ctx)
 	if err := a.done(); err != nil {
 		return nil, err
 	}
@@ -82,26 +83,28 @@ func (s *Server) createVersion(ctx context.Context, a args) (any, error) {
 		return nil, err
 	}
 	return s.changeVersion(ctx, func(tx *store.Tx) (*lineage.ModelVersion, error) {
-		return lineage.CreateVersion(tx, nowMs(), name, n)
+		return lineage.CreateVersion(tx, by, name, n)
 	})
 }
 
 func (s *Server) updateVersion(ctx context.Context, a args) (any, error) {
 	name, version, description := a.need("name"), a.version(), a.str("description")
+	by := a.author(ctx)
 	if err := a.done(); err != nil {
 		return nil, err
 	}
 	return s.changeVersion(ctx, func(tx *store.Tx) (*lineage.ModelVersion, error) {
-		return lineage.UpdateVersion(tx, nowMs(), name, version, description)
+		return lineage.UpdateVersion(tx, by, name, version, description)
 	})
 }
 
 func (s *Server) deleteVersion(ctx context.Context, a args) (any, error) {
 	name, version := a.need("name"), a.version()
+	by := a.author(ctx)
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.DeleteVersion(tx, nowMs(), name, version) })
+	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.DeleteVersion(tx, by, name, version) })
 }
 
 func (s *Server) getVersion(ctx context.Context, a args) (any, error) {
@@ -129,28 +132,31 @@ func (s *Server) downloadURI(ctx context.Context, a args) (any, error) {
 
 func (s *Server) transitionStage(ctx context.Context, a args) (any, error) {
 	name, version, stage, archive := a.need("name"), a.version(), a.need("stage"), a.bool("archive_existing_versions")
+	by := a.author(ctx)
 	if err := a.done(); err != nil {
 		return nil, err
 	}
 	return s.changeVersion(ctx, func(tx *store.Tx) (*lineage.ModelVersion, error) {
-		return lineage.Transition(tx, nowMs(), name, version, stage, archive)
+		return lineage.Transition(tx, by, name, version, stage, archive)
 	})
 }
 
 func (s *Server) setVersionTag(ctx context.Context, a args) (any, error) {
 	name, version, t := a.need("name"), a.version(), lineage.Tag{Key: a.need("key"), Value: a.str("value")}
+	by := a.author(ctx)
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.SetVersionTag(tx, name, version, t) })
+	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.SetVersionTag(tx, by, name, version, t) })
 }
 
 func (s *Server) deleteVersionTag(ctx context.Context, a args) (any, error) {
 	name, version, key := a.need("name"), a.version(), a.need("key")
+	by := a.author(ctx)
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.DeleteVersionTag(tx, name, version, key) })
+	return empty{}, s.db.Update(ctx, func(tx *store.Tx) error { return lineage.DeleteVersionTag(tx, by, name, version, key) })
 }
 
 func (s *Server) latestVersions(ctx context.Context, a args) (any, error) {

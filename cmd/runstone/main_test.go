@@ -83,11 +83,11 @@ func seed(args []string) error {
 			}
 		}
 		return db.Update(ctx, func(tx *store.Tx) error {
-			if _, err := lineage.CreateModel(tx, 1767225600000, "triage", "first look", nil); err != nil {
+			if _, err := lineage.CreateModel(tx, lineage.Author{At: 1767225600000}, "triage", "first look", nil); err != nil {
 				return err
 			}
 			for range 2 {
-				if _, err := lineage.CreateVersion(tx, 1767225600000, "triage", lineage.NewVersion{Source: "runs:/" + runA + "/model", RunID: runA}); err != nil {
+				if _, err := lineage.CreateVersion(tx, lineage.Author{At: 1767225600000}, "triage", lineage.NewVersion{Source: "runs:/" + runA + "/model", RunID: runA}); err != nil {
 					return err
 				}
 			}

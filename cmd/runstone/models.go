@@ -19,7 +19,7 @@ import (
 
 func (a *app) modelsCommand() *cobra.Command {
 	cmd := newGroup("models", "List and change registered models",
-		a.modelsList(), a.modelsShow(), a.modelsVersions(), a.modelsStage(), a.modelsPromote(),
+		a.modelsList(), a.modelsShow(), a.modelsVersions(), a.modelsHistory(), a.modelsStage(), a.modelsPromote(),
 		newGroup("alias", "Set and delete aliases of model versions", a.aliasSet(), a.aliasDelete()),
 		a.modelsDelete())
 	cmd.Long = `List and change registered models.
@@ -197,7 +197,7 @@ func (a *app) modelsVersions() *cobra.Command {
 // changeModels runs check and then change in a transaction of the registry.
 // Where another process holds the database it runs check alone, so that a
 // mistake in the arguments is told before what nobody can do anything about.
-func (a *app) changeModels(ctx context.Context, check, change func(*store.Tx) error) error {
+func (a *app) changeModels(ctx context.Context, reason string, check func(*store.Tx) error, change func(*store.Tx, lineage.Author) error) error {
 	dir, err := a.find()
 	if err != nil {
 		return err
@@ -207,7 +207,7 @@ func (a *app) changeModels(ctx context.Context, check, change func(*store.Tx) er
 			if err := check(tx); err != nil {
 				return err
 			}
-			return change(tx)
+			return change(tx, db.Author(reason))
 		})
 	})
 	if errors.Is(err, runstone.ErrLocked) {
@@ -220,41 +220,51 @@ func (a *app) changeModels(ctx context.Context, check, change func(*store.Tx) er
 	return noModel(err)
 }
 
+// reasonFlag is for commands whose change stands in the history of a model.
+func reasonFlag(cmd *cobra.Command, reason *string) {
+	cmd.Flags().StringVar(reason, "reason", "", "why, for the history of the model")
+}
+
 func (a *app) modelsStage() *cobra.Command {
 	var archive bool
+	var reason string
 	cmd := &cobra.Command{
 		Use: "stage MODEL VERSION STAGE", Short: "Move a version to a stage", Args: cobra.ExactArgs(3),
 		Long:              "Move a version to a stage: None, Staging, Production or Archived. VERSION is a number or @ALIAS." + registryNote,
 		ValidArgsFunction: a.completeArgs(a.modelNames, a.versionNumbers, a.stageNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.moveVersion(cmd.Context(), args[0], args[1], args[2], archive)
+			return a.moveVersion(cmd.Context(), args[0], args[1], args[2], archive, reason)
 		},
 	}
+	reasonFlag(cmd, &reason)
 	cmd.Flags().BoolVar(&archive, "archive-existing", false, "move the other versions of that stage to Archived")
 	return cmd
 }
 
 func (a *app) modelsPromote() *cobra.Command {
-	return &cobra.Command{
+	var reason string
+	cmd := &cobra.Command{
 		Use: "promote MODEL VERSION", Short: "Move a version to Production and archive the one there", Args: cobra.ExactArgs(2),
 		Long:              "Move a version to Production and archive the one there. VERSION is a number or @ALIAS." + registryNote,
 		ValidArgsFunction: a.completeArgs(a.modelNames, a.versionNumbers),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.moveVersion(cmd.Context(), args[0], args[1], lineage.StageProduction, true)
+			return a.moveVersion(cmd.Context(), args[0], args[1], lineage.StageProduction, true, reason)
 		},
 	}
+	reasonFlag(cmd, &reason)
+	return cmd
 }
 
-func (a *app) moveVersion(ctx context.Context, name, version, stage string, archive bool) error {
+func (a *app) moveVersion(ctx context.Context, name, version, stage string, archive bool, reason string) error {
 	if _, err := lineage.CanonicalStage(stage); err != nil {
 		return err
 	}
 	var v *lineage.ModelVersion
-	err := a.changeModels(ctx, func(tx *store.Tx) (err error) {
+	err := a.changeModels(ctx, reason, func(tx *store.Tx) (err error) {
 		v, err = findVersion(tx, name, version)
 		return err
-	}, func(tx *store.Tx) (err error) {
-		v, err = lineage.Transition(tx, time.Now().UnixMilli(), name, v.Version, stage, archive)
+	}, func(tx *store.Tx, by lineage.Author) (err error) {
+		v, err = lineage.Transition(tx, by, name, v.Version, stage, archive)
 		return err
 	})
 	if err != nil {
@@ -281,7 +291,8 @@ func (a *app) versionNumbers(ctx context.Context, db *runstone.DB, args []string
 }
 
 func (a *app) aliasSet() *cobra.Command {
-	return &cobra.Command{
+	var reason string
+	cmd := &cobra.Command{
 		Use: "set MODEL ALIAS VERSION", Short: "Let an alias name a version", Args: cobra.ExactArgs(3),
 		Long:              "Let an alias name a version. VERSION is a number or @ALIAS." + registryNote,
 		ValidArgsFunction: a.completeArgs(a.modelNames, a.aliasNames, a.versionNumbers),
@@ -290,11 +301,11 @@ func (a *app) aliasSet() *cobra.Command {
 				return err
 			}
 			var v *lineage.ModelVersion
-			err := a.changeModels(cmd.Context(), func(tx *store.Tx) (err error) {
+			err := a.changeModels(cmd.Context(), reason, func(tx *store.Tx) (err error) {
 				v, err = findVersion(tx, args[0], args[2])
 				return err
-			}, func(tx *store.Tx) error {
-				return lineage.SetAlias(tx, args[0], args[1], v.Version)
+			}, func(tx *store.Tx, by lineage.Author) error {
+				return lineage.SetAlias(tx, by, args[0], args[1], v.Version)
 			})
 			if err != nil {
 				return err
@@ -302,15 +313,18 @@ func (a *app) aliasSet() *cobra.Command {
 			return a.done(map[string]any{"name": args[0], "alias": args[1], "version": v.Version}, "%s@%s is version %d", args[0], args[1], v.Version)
 		},
 	}
+	reasonFlag(cmd, &reason)
+	return cmd
 }
 
 func (a *app) aliasDelete() *cobra.Command {
-	return &cobra.Command{
+	var reason string
+	cmd := &cobra.Command{
 		Use: "delete MODEL ALIAS", Short: "Delete an alias", Args: cobra.ExactArgs(2),
 		Long:              "Delete an alias; the version stays." + registryNote,
 		ValidArgsFunction: a.completeArgs(a.modelNames, a.aliasNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			err := a.changeModels(cmd.Context(), func(tx *store.Tx) error {
+			err := a.changeModels(cmd.Context(), reason, func(tx *store.Tx) error {
 				m, err := lineage.GetModel(tx, args[0])
 				if err != nil {
 					return err
@@ -321,8 +335,8 @@ func (a *app) aliasDelete() *cobra.Command {
 					}
 				}
 				return store.Errorf(runstone.ErrNotFound, "model %s has no alias %q", args[0], args[1])
-			}, func(tx *store.Tx) error {
-				return lineage.DeleteAlias(tx, args[0], args[1])
+			}, func(tx *store.Tx, by lineage.Author) error {
+				return lineage.DeleteAlias(tx, by, args[0], args[1])
 			})
 			if err != nil {
 				return err
@@ -330,10 +344,13 @@ func (a *app) aliasDelete() *cobra.Command {
 			return a.done(map[string]any{"name": args[0], "alias": args[1], "deleted": true}, "deleted alias %s@%s", args[0], args[1])
 		},
 	}
+	reasonFlag(cmd, &reason)
+	return cmd
 }
 
 func (a *app) modelsDelete() *cobra.Command {
 	var yes bool
+	var reason string
 	cmd := &cobra.Command{
 		Use: "delete MODEL [VERSION]", Short: "Delete a model with its versions, or one version", Args: cobra.RangeArgs(1, 2),
 		Long: `Delete a model with all its versions, or one version of it. This cannot be
@@ -349,19 +366,19 @@ undone; the files of the model stay where they are.` + registryNote,
 			}
 			object := map[string]any{"name": args[0], "deleted": true}
 			var v *lineage.ModelVersion
-			err := a.changeModels(cmd.Context(), func(tx *store.Tx) (err error) {
+			err := a.changeModels(cmd.Context(), reason, func(tx *store.Tx) (err error) {
 				if len(args) == 1 {
 					_, err = lineage.GetModel(tx, args[0])
 				} else {
 					v, err = findVersion(tx, args[0], args[1])
 				}
 				return err
-			}, func(tx *store.Tx) error {
-				if v == nil {
+			}, func(tx *store.Tx, by lineage.Author) error {
+				if v == nil { // and its history, with any reason
 					return lineage.DeleteModel(tx, args[0])
 				}
 				object["version"] = v.Version
-				return lineage.DeleteVersion(tx, time.Now().UnixMilli(), args[0], v.Version)
+				return lineage.DeleteVersion(tx, by, args[0], v.Version)
 			})
 			if err != nil {
 				return err
@@ -369,6 +386,7 @@ undone; the files of the model stay where they are.` + registryNote,
 			return a.done(object, "deleted %s", what)
 		},
 	}
+	reasonFlag(cmd, &reason)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
 }

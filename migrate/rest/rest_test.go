@@ -263,7 +263,7 @@ func TestRoundTrip(t *testing.T) {
 	require.NoError(t, db.DeleteRun(ctx, child.ID))
 	_, err = db.RegisterModel(ctx, "reg", parent.ID, "model")
 	require.NoError(t, err)
-	_, err = db.PromoteModel(ctx, "reg", 1, "Production", false)
+	_, err = db.PromoteModel(ctx, "reg", 1, "Production", nil)
 	require.NoError(t, err)
 
 	send := func() *ExportReport {
