@@ -54,6 +54,29 @@ func TableNames() map[byte]string {
 	return names
 }
 
+// TableGroup says in one word what the rows of a table are for: "metrics", "runs",
+// "index", "lineage", "names" or "other".
+func TableGroup(b byte) string {
+	has := func(tables []store.Table) bool {
+		return slices.ContainsFunc(tables, func(t store.Table) bool { return t.Byte == b })
+	}
+	switch {
+	case b == 'N' || b == 'n':
+		return "names"
+	case b == 'B' || b == 'C' || b == 'w':
+		return "other"
+	case has(store.Tables()):
+		return "metrics"
+	case has(index.Tables()):
+		return "index"
+	case has(lineage.Tables()):
+		return "lineage"
+	case has(tablesAbove()):
+		return "runs"
+	}
+	return "other"
+}
+
 // SpaceOptions are for [DB.Space]; nil is none of them.
 type SpaceOptions struct {
 	TopRuns    int // name so many runs that take most

@@ -173,6 +173,10 @@ var routes = []route{
 	{"GET", own, "/run-models", read, noBody, (*Server).uiRunModels, nil},
 	{"GET", own, livePath, read, noBody, nil, (*Server).uiLive},
 
+	{"POST", own, "/lineage", read, smallBody, (*Server).uiLineage, nil},
+	{"GET", own, "/lineage-starts", read, noBody, (*Server).uiLineageStarts, nil},
+	{"GET", own, "/storage", read, noBody, (*Server).uiStorage, nil},
+
 	{"POST", users2, "/users/create", write, noBody, (*Server).createUser, nil},
 	{"GET", users2, "/users/get", read, noBody, (*Server).getUser, nil},
 	{"GET", users2, "/users/list", read, noBody, (*Server).listUsers, nil},

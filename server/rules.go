@@ -176,6 +176,10 @@ var rules = map[string]rule{
 	"GET /run-models":     needs(runOf, toRead),
 	"GET /live":           needs(experiments, toRead, need{runIDsOf, toRead}),
 
+	"POST /lineage":       needs(anyUser, 0), // a node is shown to who may read it
+	"GET /lineage-starts": needs(anyUser, 0),
+	"GET /storage":        needs(onlyAdmin, 0),
+
 	"POST /users/create":           needs(onlyAdmin, 0),
 	"GET /users/get":               needs(self, 0),
 	"GET /users/list":              needs(anyUser, 0),

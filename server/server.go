@@ -125,6 +125,8 @@ type Server struct {
 	hooks *webhook.Hooks
 	meter *meter // nil without metrics
 
+	stored storageSeen
+
 	slots     places // requests at work
 	uploads   places
 	downloads places

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/runstonedb/runstone/internal/record"
 	"github.com/runstonedb/runstone/store/internal/block"
@@ -100,6 +101,8 @@ type Space struct {
 	Codecs  []CodecSpace // by column, then bytes, most first
 	Parts   []PartSpace  // by kind, in the order of their bytes
 	Stored  int64        // bytes of the rows that are in the key space: not those of a journal alone
+	Read    int64        // bytes of the rows that were added up
+	Partial bool         // the time was over before all rows were read: those at the end of the key order are missing
 	Damaged int64        // blocks and tails that cannot be decoded; they count in Tables only
 	Points  int64        // of all series, those not in blocks and tails yet too
 	Series  int64        // groups × members
@@ -112,13 +115,14 @@ type SpaceOptions struct {
 	Tables     []Table                 // of the packages above
 	TopRuns    int                     // most runs to return
 	TopMetrics int                     // most metrics to return
+	Until      time.Time               // when to stop and return what there is; zero is never
 	Progress   func(done, total int64) // bytes read, and of all, an estimate; may be nil
 }
 
 // Space reads all rows, one after the other, and adds up what they take. It
-// decodes every block, which takes about a second for 100 million points, and
-// keeps a few bytes for each run and name of a series when the top ones are
-// asked for.
+// decodes every block, which takes about a second for 100 million points, unless
+// opt.Until ends it sooner, and keeps a few bytes for each run and name of a
+// series when the top ones are asked for.
 func (s *Store) Space(ctx context.Context, opt *SpaceOptions) (*Space, error) {
 	if opt == nil {
 		opt = &SpaceOptions{}
@@ -142,7 +146,12 @@ func (s *Store) Space(ctx context.Context, opt *SpaceOptions) (*Space, error) {
 					return err
 				}
 				w.progress(base.n)
+				if !opt.Until.IsZero() && time.Now().After(opt.Until) {
+					w.sp.Partial = true
+					break
+				}
 			}
+			w.sp.Read += int64(len(row.Key) + len(row.value))
 			if err := w.row(tx, row.Key, row.value); err != nil {
 				return err
 			}

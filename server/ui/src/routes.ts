@@ -11,7 +11,7 @@ import { text } from './lib/strings'
 export interface Route {
   path: string
   page: () => Promise<Component> | Component
-  nav: 'experiments' | 'models' | 'benchmarks' | ''
+  nav: 'experiments' | 'models' | 'benchmarks' | 'lineage' | 'storage' | ''
 }
 
 const lazy = (load: () => Promise<{ default: Component }>) => () => load().then((m) => m.default)
@@ -27,10 +27,17 @@ export const routes: Route[] = [
   { path: '/models/:name', page: lazy(() => import('./pages/Models.svelte')), nav: 'models' },
   { path: '/models/:name/versions/:version', page: lazy(() => import('./pages/Models.svelte')), nav: 'models' },
   { path: '/benchmarks', page: lazy(() => import('./pages/Benchmarks.svelte')), nav: 'benchmarks' },
+  { path: '/lineage', page: lazy(() => import('./pages/Lineage.svelte')), nav: 'lineage' },
+  { path: '/lineage/:kind/:a', page: lazy(() => import('./pages/Lineage.svelte')), nav: 'lineage' },
+  { path: '/lineage/:kind/:a/:b', page: lazy(() => import('./pages/Lineage.svelte')), nav: 'lineage' },
+  { path: '/lineage/:kind/:a/:b/:c', page: lazy(() => import('./pages/Lineage.svelte')), nav: 'lineage' },
+  { path: '/storage', page: lazy(() => import('./pages/Storage.svelte')), nav: 'storage' },
 ]
 
 export const navigation = [
   { id: 'experiments', href: '#/experiments', label: text.nav.experiments, key: 'e' },
   { id: 'models', href: '#/models', label: text.nav.models, key: 'm' },
   { id: 'benchmarks', href: '#/benchmarks', label: text.nav.benchmarks, key: 'b' },
+  { id: 'lineage', href: '#/lineage', label: text.nav.lineage, key: 'l' },
+  { id: 'storage', href: '#/storage', label: text.nav.storage, key: 's' },
 ] as const

@@ -84,6 +84,8 @@ export const href = {
   models: () => '#/models',
   benchmarks: (query: Record<string, string> = {}) => '#/benchmarks' + (Object.keys(query).length ? '?' + new URLSearchParams(query) : ''),
   model: (name: string) => `#/models/${e(name)}`,
+  version: (name: string, version: string) => `#/models/${e(name)}/versions/${e(version)}`,
+  lineage: (kind = '', ...id: string[]) => '#/lineage' + [kind, ...id].filter(Boolean).map((x) => '/' + e(x)).join(''),
 }
 
 /** Ids in a query: joined by commas, or as MLflow's pages have them, in JSON. */

@@ -2,7 +2,7 @@
 
 export const text = {
   product: 'Runstone',
-  nav: { experiments: 'Experiments', models: 'Models', benchmarks: 'Benchmarks', help: 'Keyboard', theme: 'Light or dark' },
+  nav: { experiments: 'Experiments', models: 'Models', benchmarks: 'Benchmarks', lineage: 'Lineage', storage: 'Storage', help: 'Keyboard', theme: 'Light or dark' },
   loading: 'Loading…',
   retry: 'Try again',
   missing: { title: 'There is no such page', body: 'The address may be of another version, or mistyped.', link: 'Experiments' },
@@ -100,9 +100,32 @@ export const text = {
   keys: {
     help: 'this list', query: 'go to the query', next: 'next run', previous: 'previous run', select: 'select the run', open: 'open the run', compare: 'compare the selected', pin: 'pin the run', baseline: 'make it the baseline',
     view: 'table, both, charts', columns: 'choose columns', clear: 'clear the selection', column: 'next column', columnBack: 'previous column', filter: 'filter by the cell', menu: 'what can be done with the cell', editTag: 'edit the tag of the cell', extend: 'select up to the run', first: 'first run', last: 'last run',
-    experiments: 'experiments', models: 'models', benchmarks: 'benchmarks', theme: 'light or dark',
+    experiments: 'experiments', models: 'models', benchmarks: 'benchmarks', lineage: 'lineage', storage: 'storage', theme: 'light or dark',
     charts: 'search panels', overview: 'overview', artifacts: 'artifacts', chartsTab: 'charts',
     benchNext: 'next benchmark', benchPrevious: 'previous benchmark', benchSearch: 'search benchmarks', benchView: 'trends, compare', benchTable: 'table or chart',
+  },
+  lineage: {
+    title: 'Lineage', of: (what: string) => `Lineage of ${what}`, graph: 'Graph', table: 'Table', view: 'How it is shown', map: 'Lineage graph. Arrow keys follow its edges, Enter opens a node, e shows more of it.',
+    kinds: { dataset: 'Dataset', run: 'Run', model: 'Logged model', version: 'Version', stage: 'Stage', alias: 'Alias', hidden: 'Hidden' } as Record<string, string>,
+    many: { dataset: 'Datasets', run: 'Runs', model: 'Logged models', version: 'Versions', stage: 'Stages', alias: 'Aliases', hidden: 'Hidden' } as Record<string, string>,
+    count: { dataset: ['dataset', 'datasets'], run: ['run', 'runs'], model: ['logged model', 'logged models'], version: ['version', 'versions'], stage: ['stage', 'stages'], alias: ['alias', 'aliases'], hidden: ['hidden', 'hidden'] } as Record<string, [string, string]>,
+    roles: { used: 'used by', input: 'input of', measured: 'measured by', made: 'made', registered: 'registered as', stage: 'is in', alias: 'is named', hidden: 'not shown' } as Record<string, string>,
+    impact: 'Impact', provenance: 'Provenance', itself: 'chosen', impactNote: 'what was made of it', provenanceNote: 'what it was made of', nothing: 'Nothing is recorded on this side.', inProduction: (names: string) => `In Production: ${names}`, atLeast: 'at least: not all of it is in the graph',
+    more: (n: string) => `${n} more`, moreLabel: (n: string, side: string, of: string) => `Show ${n} more ${side} ${of}`, before: 'before', after: 'behind', expand: 'Show more', open: 'Open', fromHere: 'Start here', usersInTable: 'Its runs in the table',
+    exported: 'Export CSV', exportNote: 'the chosen node with its impact and provenance', facts: 'Chosen node', full: 'The graph has as many nodes as it may. Start from another node to see more.', hidden: (n: number) => `${n} that you may not read`, gone: 'No longer there', deleted: 'Deleted',
+    zoomIn: 'Zoom in', zoomOut: 'Zoom out', fit: 'Fit', from: 'From', role: 'Role', to: 'To', set: 'Set', what: 'Kind', context: 'Context', only: 'Nothing else is recorded of it: no dataset, model or version is tied to it.',
+    id: 'Id', name: 'Name', digest: 'Digest', experiment: 'Experiment', source: 'Source', status: 'Status', user: 'User', type: 'Type', created: 'Created', started: 'Started', stage: 'Stage', aliases: 'Aliases', note: 'Description', registered: 'Registered model',
+    startBody: 'From data to what is served: begin with a dataset or a version, or open the lineage of a run on its page.', datasets: 'Recent datasets', versions: 'Registered versions', runs: 'Runs', filter: 'Filter by name', none: 'Nothing has a lineage yet', noneBody: 'A run that logs its dataset, its model, or a version that is registered from it, appears here:',
+    noDatasets: 'No run has logged a dataset.', noVersions: 'No model has a version.', noMatch: 'Nothing here has this in its name.',
+    keys: { along: 'along an edge', within: 'within a column', home: 'to the start', open: 'open the node', expand: 'show more of the node', table: 'graph or table', zoom: 'zoom', fit: 'fit', pan: 'move the graph', here: 'start from the node', export: 'export the highlighted' },
+  },
+  storage: {
+    title: 'Storage', measured: (ago: string, took: string) => `Measured ${ago}, in ${took}`, again: 'Measure again', measuring: 'Adding up rows and files…', partial: 'Not everything was read in the time there is:', partialOf: { rows: 'rows (the counts below are of the first ones)', files: 'files of the directory', artifacts: 'the folder of artifacts' } as Record<string, string>,
+    total: 'On disk', rows: 'Rows', artifacts: 'Artifacts', dead: 'Dead', deadNote: 'replaced or deleted, not compacted yet', points: 'Points', byFiles: 'By files', byRows: 'By kind of row', byTable: 'Tables', byExperiment: 'By experiment', byRun: 'By run', deleted: 'Deleted runs', runs: 'Runs', files: 'Files', share: 'Share', size: 'Size', allocated: 'Allocated', name: 'Name', kind: 'Kind', experiment: 'Experiment', of: 'of runs deleted', bytesEach: 'Bytes a point',
+    groups: { metrics: 'Metrics', runs: 'Runs, params and tags', index: 'Index for search', lineage: 'Registry and lineage', names: 'Names', other: 'Other' } as Record<string, string>,
+    deletedNote: 'Deleted runs keep their bytes until they are removed for good. This page removes nothing: stop the server and run the command where the database is; without --dry-run it asks first.', older: (days: number) => (days ? `deleted ≥ ${days} days ago` : 'all deleted'), noDeleted: 'No run is deleted: there is nothing to remove.', copy: 'Copy', copied: 'Copied', command: 'Command', frees: 'Would free',
+    firstOf: (n: string, of: string) => `the largest ${n} of ${of}`, loose: 'Files of no run (logged models, other tools)', none: 'No run uses any bytes yet', noneBody: 'What runs log is counted here.', forbidden: 'For administrators', forbiddenBody: 'Who uses how much is shown to administrators only.', deletedMark: 'deleted', filter: 'Filter by name', legendRows: 'rows', legendArtifacts: 'artifacts', legendDeleted: 'of it deleted runs',
+    keys: { again: 'measure again' },
   },
   dialog: { ok: 'OK', cancel: 'Cancel' },
 } as const
