@@ -5,7 +5,10 @@ import { onDestroy } from 'svelte'
 export interface Key { keys: string, what: string, run: () => void }
 
 class Keyboard {
-  active = $state.raw<Key[]>([])
+  active = $state.raw<Key[]>([]) // for the list that '?' shows
+  // What counts: pages come and go in one change, in which reading what was just
+  // written to state may give what was before.
+  private all: Key[] = []
   private first = ''
   private timer = 0
 
@@ -18,21 +21,21 @@ class Keyboard {
     const typing = at.matches?.('input:not([type=checkbox]):not([type=range]), textarea, select, [contenteditable]')
     if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || typing || document.querySelector('dialog[open]')) return
     const name = this.first ? this.first + ' ' + e.key : e.key
-    const found = this.active.findLast((k) => k.keys.split(' / ').includes(name))
+    const found = this.all.findLast((k) => k.keys.split(' / ').includes(name))
     clearTimeout(this.timer)
     this.first = ''
     if (found) {
       e.preventDefault()
       found.run()
-    } else if (this.active.some((k) => k.keys.startsWith(e.key + ' ') && !k.keys.startsWith(e.key + ' /'))) {
+    } else if (this.all.some((k) => k.keys.startsWith(e.key + ' ') && !k.keys.startsWith(e.key + ' /'))) {
       this.first = e.key
       this.timer = window.setTimeout(() => { this.first = '' }, 1200)
     }
   }
 
   add(keys: Key[]) {
-    this.active = [...this.active, ...keys]
-    return () => { this.active = this.active.filter((k) => !keys.includes(k)) }
+    this.active = this.all = [...this.all, ...keys]
+    return () => { this.active = this.all = this.all.filter((k) => !keys.includes(k)) }
   }
 }
 
