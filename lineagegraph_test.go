@@ -58,18 +58,18 @@ func (f *family) version(name, model, run, stage string) {
 	f.t.Helper()
 	require.NoError(f.t, f.db.Update(context.Background(), func(tx *store.Tx) error {
 		if _, err := lineage.GetModel(tx, name); err != nil {
-			if _, err := lineage.CreateModel(tx, 1, name, "", nil); err != nil {
+			if _, err := lineage.CreateModel(tx, lineage.Author{At: 1}, name, "", nil); err != nil {
 				return err
 			}
 		}
-		v, err := lineage.CreateVersion(tx, 1, name, lineage.NewVersion{Source: "s", ModelID: model, RunID: run})
+		v, err := lineage.CreateVersion(tx, lineage.Author{At: 1}, name, lineage.NewVersion{Source: "s", ModelID: model, RunID: run})
 		if err != nil || stage == "" {
 			return err
 		}
-		if _, err = lineage.Transition(tx, 2, name, v.Version, stage, false); err != nil {
+		if _, err = lineage.Transition(tx, lineage.Author{At: 2}, name, v.Version, stage, false); err != nil {
 			return err
 		}
-		return lineage.SetAlias(tx, name, "best", v.Version)
+		return lineage.SetAlias(tx, lineage.Author{At: 2}, name, "best", v.Version)
 	}))
 }
 
