@@ -312,6 +312,20 @@ func (a *args) strs(name string) []string {
 	return out
 }
 
+// ints returns the elements of a list of integers.
+func (a *args) ints(name string) []int {
+	var out []int
+	for i, v := range a.items(name) {
+		n, ok := v.int()
+		if !ok || n < math.MinInt32 || n > math.MaxInt32 {
+			a.wrongType(fmt.Sprintf("%s[%d]", name, i), &v)
+			break
+		}
+		out = append(out, int(n))
+	}
+	return out
+}
+
 // objects returns the elements of a list of objects.
 func (a *args) objects(name string) []args {
 	items := a.items(name)

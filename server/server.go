@@ -130,6 +130,7 @@ type Server struct {
 	downloads places
 	listeners places
 	benchWork places
+	lists     *uiLists
 	memory    places // for bodies, in units of blockSize
 	buffers   sync.Pool
 
@@ -197,7 +198,7 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 	s.parts.m = map[string]*partsUpload{}
 	s.slots = make(places, s.opt.MaxConcurrent)
 	s.uploads, s.downloads = make(places, maxUploads), make(places, maxDownloads)
-	s.memory, s.listeners = make(places, maxBodies/blockSize), make(places, maxListeners)
+	s.memory, s.listeners, s.lists = make(places, maxBodies/blockSize), make(places, maxListeners), newUILists()
 	s.benchWork, s.benches = make(places, maxBenchWork), lru.New[string, keptBench](keptBenchText)
 	s.routes = newTable(s.opt.StaticPrefix, s.opt.Access != nil)
 	if s.opt.Metrics {

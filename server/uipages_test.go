@@ -217,7 +217,7 @@ func TestUIFieldsAndValues(t *testing.T) {
 }
 
 // readSeries decodes an answer of search-series as a page does.
-func readSeries(t *testing.T, b []byte) (heads []uiSeriesHead, columns [][][]float64) {
+func readSeries(t testing.TB, b []byte) (heads []uiSeriesHead, columns [][][]float64) {
 	t.Helper()
 	n := binary.LittleEndian.Uint32(b)
 	var head struct{ Series []uiSeriesHead }
@@ -225,10 +225,17 @@ func readSeries(t *testing.T, b []byte) (heads []uiSeriesHead, columns [][][]flo
 	require.Zero(t, (4+n)%8)
 	at := b[4+n:]
 	for _, h := range head.Series {
-		of := make([][]float64, curveColumns)
-		if h.Raw {
-			of = of[:rawColumns]
+		n := curveColumns
+		switch {
+		case h.Grouped:
+			n = groupColumns
+		case h.Raw:
+			n = rawColumns
 		}
+		if h.X {
+			n++
+		}
+		of := make([][]float64, n)
 		for i := range of {
 			for range h.N {
 				of[i] = append(of[i], math.Float64frombits(binary.LittleEndian.Uint64(at)))
@@ -264,7 +271,7 @@ func TestUISeries(t *testing.T) {
 	}
 	heads, columns := ask(fmt.Sprintf(`{"run_ids": [%q, "00000000000000000000000000000000", %q], "metric_keys": ["loss", "long"], "buckets": 100, "shared": true}`, ids[0], ids[1]))
 	require.Len(t, heads, 3)
-	require.Equal(t, uiSeriesHead{ids[0], "long", 100, 5000, 1, false}, heads[1])
+	require.Equal(t, uiSeriesHead{Run: ids[0], Metric: "long", N: 100, Points: 5000, NaN: 1}, heads[1])
 	long := columns[1]
 	require.Equal(t, 4999.0, long[0][99])
 	require.Equal(t, 5999.0, long[1][99])
@@ -292,7 +299,7 @@ func TestUISeries(t *testing.T) {
 	}
 	require.NoError(t, b.db.LogBatch(context.Background(), ids[1], batch))
 	heads, columns = ask(fmt.Sprintf(`{"run_ids": [%q], "metric_keys": ["stepless"], "buckets": 100, "shared": true}`, ids[1]))
-	require.Equal(t, uiSeriesHead{ids[1], "stepless", 100, 1000, 1, false}, heads[0])
+	require.Equal(t, uiSeriesHead{Run: ids[1], Metric: "stepless", N: 100, Points: 1000, NaN: 1}, heads[0])
 	require.Equal(t, []float64{0, 5019, 10, 19, 10, 19, 10, 1}, []float64{
 		columns[0][0][1], columns[0][1][1], columns[0][2][1], columns[0][3][1], columns[0][4][1], columns[0][5][1], columns[0][6][1], columns[0][7][1],
 	})
@@ -316,6 +323,9 @@ func TestUIRefuses(t *testing.T) {
 		"/search-values": {`{"experiment_ids": ["0"]}`, `{"experiment_ids": ["0"], "field": "metrics.loss"}`, `{"experiment_ids": ["0"], "field": "params.a", "match": "` + strings.Repeat("a", 201) + `"}`},
 		"/search-series": {
 			`{}`, `{"run_ids": ["` + run + `"]}`, `{"run_ids": ["` + run + `"], "metric_keys": ["a"], "buckets": 4001}`, `{"run_ids": ["` + run + `"], "metric_keys": ["a"], "from_step": 2, "to_step": 1}`,
+			`{"run_ids": ["` + run + `"], "metric_keys": ["a"], "group_of": [0, 1]}`, `{"run_ids": ["` + run + `"], "metric_keys": ["a"], "group_of": ["a"]}`,
+			`{"run_ids": ["` + run + `"], "metric_keys": ["a"], "group_of": [0], "x_metric": "b"}`, `{"run_ids": ["` + run + `"], "metric_keys": ["a"], "x_metric": "b", "from_x": 2, "to_x": 1}`,
+			`{"run_ids": ["` + run + `"], "metric_keys": ["a"], "x_metric": "b", "from_x": "NaN"}`,
 			`{"run_ids": [` + many(501) + `], "metric_keys": ["a"]}`, `{"run_ids": [` + many(200) + `], "metric_keys": ["a"], "buckets": 2001}`,
 		},
 	} {

@@ -124,24 +124,19 @@ func (s *Server) uiRuns(ctx context.Context, a args) (any, error) {
 		}
 		items = append(items, it)
 	}
-	first := min(len(items), query.MaxItems)
-	q.Select = items[:first]
-	page, partial, err := s.uiRows(ctx, q.String(), opt)
-	if err != nil {
-		return nil, err
-	}
-	page.Columns = append(append([]string{}, runColumns[:]...), columns[:first-len(runColumns)]...)
-	if q.Limit > 0 { // a cursor knows nothing of how much of it is left
-		page.Total, page.Next = min(page.Total, q.Limit), ""
-	}
-	for at := first; at < len(items); at += perSelect {
-		some := items[at:min(at+perSelect, len(items))]
-		if err := s.uiMore(ctx, page, some, opt); err != nil {
+	var page *runstone.Page[string]
+	partial := false
+	if opt.Offset >= listFrom && opt.After == "" && q.Limit == 0 && q.Offset == 0 {
+		if page, err = s.uiDeep(ctx, q, opt, items); err != nil {
 			return nil, err
 		}
-		from := at - len(runColumns)
-		page.Columns = append(page.Columns, columns[from:from+len(some)]...)
 	}
+	if page == nil {
+		if page, partial, err = s.uiTop(ctx, q, opt, items); err != nil {
+			return nil, err
+		}
+	}
+	page.Columns = append(append([]string{}, runColumns[:]...), columns...)
 	var parents []string
 	if nested {
 		if parents, err = s.uiParents(ctx, page, opt); err != nil {
@@ -149,6 +144,25 @@ func (s *Server) uiRuns(ctx context.Context, a args) (any, error) {
 		}
 	}
 	return uiAnswer(page, partial, parents...), nil
+}
+
+// uiTop answers a page by ordering the runs up to it.
+func (s *Server) uiTop(ctx context.Context, q *tree.Query, opt *runstone.SearchOptions, items []tree.Item) (*runstone.Page[string], bool, error) {
+	first := min(len(items), query.MaxItems)
+	q.Select = items[:first]
+	page, partial, err := s.uiRows(ctx, q.String(), opt)
+	if err != nil {
+		return nil, false, err
+	}
+	if q.Limit > 0 { // a cursor knows nothing of how much of it is left
+		page.Total, page.Next = min(page.Total, q.Limit), ""
+	}
+	for at := first; at < len(items); at += perSelect {
+		if err := s.uiMore(ctx, page, items[at:min(at+perSelect, len(items))], opt); err != nil {
+			return nil, false, err
+		}
+	}
+	return page, partial, nil
 }
 
 func parentField() tree.Expr {
@@ -332,17 +346,36 @@ type uiProblem struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
+// unit turns a place in bytes into one in units of UTF-16.
+func unit(text string, at int) int { return len(utf16.Encode([]rune(text[:min(at, len(text))]))) }
+
 func newProblem(e *query.ParseError) *uiProblem {
-	place := func(at int) int { return len(utf16.Encode([]rune(e.Text[:min(at, len(e.Text))]))) }
 	message := e.Msg
 	if len(message) > maxMessage {
 		message = cutEcho(message)
 	}
-	return &uiProblem{message, place(e.Pos), place(e.End), e.Hint}
+	return &uiProblem{message, unit(e.Text, e.Pos), unit(e.Text, e.End), e.Hint}
 }
 
-// uiCheck says while a query is typed whether it can be read, and how many runs
-// match.
+// uiClause is where a condition of a query stands that AND joins with others, in
+// units of UTF-16. Loose ones need parentheses before they are joined with another.
+type uiClause struct {
+	Pos   int  `json:"pos"`
+	End   int  `json:"end"`
+	Loose bool `json:"loose,omitempty"`
+}
+
+func newClauses(text string) ([]uiClause, error) {
+	found, err := query.Conjuncts(tree.Runs, text)
+	out := make([]uiClause, len(found))
+	for i, c := range found {
+		out[i] = uiClause{unit(text, c.Pos), unit(text, c.End), c.Loose}
+	}
+	return out, err
+}
+
+// uiCheck says while a query is typed whether it can be read, where its conditions
+// stand, and how many runs match.
 func (s *Server) uiCheck(ctx context.Context, a args) (any, error) {
 	opt := a.uiScope()
 	opt.Limit, opt.Total, opt.Time = 1, true, 2*time.Second
@@ -362,6 +395,7 @@ func (s *Server) uiCheck(ctx context.Context, a args) (any, error) {
 		Total   int        `json:"total"`
 		Partial bool       `json:"partial"`
 		Hints   []string   `json:"hints,omitempty"`
+		Clauses []uiClause `json:"clauses,omitempty"`
 	}
 	bad := func(err error, column int) (any, error) {
 		var p *query.ParseError
@@ -383,12 +417,16 @@ func (s *Server) uiCheck(ctx context.Context, a args) (any, error) {
 	if err != nil {
 		return bad(err, -1)
 	}
+	clauses, err := newClauses(text)
+	if err != nil {
+		return bad(err, -1)
+	}
 	page, partial, err := s.uiRows(ctx, text, opt)
 	if err != nil {
 		return bad(err, -1)
 	}
 	return answer{
 		Column: -1, Text: q.String(), Table: q.Select != nil || q.GroupBy != nil, Groups: q.GroupBy != nil,
-		Total: page.Total, Partial: partial, Hints: page.Hints,
+		Total: page.Total, Partial: partial, Hints: page.Hints, Clauses: clauses,
 	}, nil
 }

@@ -19,9 +19,15 @@ import (
 //	           step, time, value
 //	         the others, of points summed up in n buckets,
 //	           step, time (of the last point), first, last, min, max, count, nan
+//	         those over another metric (uijoin.go), "x" in their head, have its
+//	         value before these, and those of groups of runs (uigroups.go), whose
+//	         head has "grouped", "group" and "runs",
+//	           step, time and elapsed (means), n, mean, deviation, min, max,
+//	           how many runs are not finite there
 //
-// A curve whose points all have one step is divided by time. A series is raw when every bucket has one point, so all points are there. Times
-// are Unix ms. min and max are NaN where all values are.
+// A curve whose points all have one step is divided by time. A series is raw when
+// every bucket has one point, so all points are there. Times are Unix ms. min and
+// max are NaN where all values are.
 
 const (
 	maxUIRuns    = 500     // of a request
@@ -42,6 +48,13 @@ type uiSeriesHead struct {
 	Points int64  `json:"points"`
 	NaN    int64  `json:"nan"`
 	Raw    bool   `json:"raw"`
+
+	X       bool  `json:"x,omitempty"`       // over another metric
+	Left    int64 `json:"left,omitempty"`    // points that have no place there
+	Windows bool  `json:"windows,omitempty"` // joined by windows, not by points
+	Grouped bool  `json:"grouped,omitempty"`
+	Group   int   `json:"group,omitempty"`
+	Runs    int   `json:"runs,omitempty"` // of the group that have points
 }
 
 // uiRange reads the part of the curves that is asked for.
@@ -57,6 +70,8 @@ func (a *args) uiRange() runstone.PointRange {
 func (s *Server) uiSeries(ctx context.Context, a args) (any, error) {
 	runs, metrics := a.strs("run_ids"), a.strs("metric_keys")
 	buckets, shared, r := int(a.int("buckets", 500)), a.bool("shared"), a.uiRange()
+	over, x := a.str("x_metric"), a.uiXRange()
+	groups := a.ints("group_of")
 	switch curves := len(runs) * len(metrics); {
 	case curves == 0:
 		a.fail(badRequest("Curves are of at least one of run_ids and of metric_keys."))
@@ -66,13 +81,17 @@ func (s *Server) uiSeries(ctx context.Context, a args) (any, error) {
 		a.fail(badRequest("A curve has 1 to %d buckets, and all curves have at most %d.", maxUIBuckets, maxUICells))
 	case r.FromStep > r.ToStep || r.FromTime > r.ToTime:
 		a.fail(badRequest("The range of the curves ends before it begins."))
+	case groups != nil && (len(groups) != len(runs) || over != ""):
+		a.fail(badRequest("group_of has a number for each of run_ids, and groups have no x_metric."))
 	}
 	if err := a.done(); err != nil {
 		return nil, err
 	}
 	var curves []runstone.Curve
-	for _, run := range runs {
-		_, err := s.db.RunInfo(ctx, run)
+	var of []int
+	var starts []int64
+	for i, run := range runs {
+		info, err := s.db.RunInfo(ctx, run)
 		if errors.Is(err, runstone.ErrNotFound) {
 			continue // it went away since the page was drawn
 		}
@@ -81,7 +100,16 @@ func (s *Server) uiSeries(ctx context.Context, a args) (any, error) {
 		}
 		for _, m := range metrics {
 			curves = append(curves, runstone.Curve{Run: run, Metric: m})
+			if groups != nil {
+				of, starts = append(of, groups[i]), append(starts, info.Start)
+			}
 		}
+	}
+	switch {
+	case groups != nil:
+		return s.groupSeries(ctx, curves, of, starts, r, buckets)
+	case over != "":
+		return s.joinSeries(ctx, curves, over, r, x, buckets)
 	}
 	var found [][]runstone.Bucket
 	if shared {
@@ -145,10 +173,16 @@ func (s *Server) bucketsByTime(ctx context.Context, c runstone.Curve, r runstone
 	return out, nil
 }
 
+// sheet is a curve of an answer: its head, and what gives its rows.
+type sheet struct {
+	head    uiSeriesHead
+	columns int
+	row     func(i int, row []float64)
+}
+
 // packSeries writes the answer; curves without points are left out.
 func packSeries(curves []runstone.Curve, found [][]runstone.Bucket) (packed, error) {
-	heads := make([]uiSeriesHead, 0, len(curves))
-	cells := 0
+	sheets := make([]sheet, 0, len(curves))
 	for i, buckets := range found {
 		if len(buckets) == 0 {
 			continue
@@ -159,12 +193,21 @@ func packSeries(curves []runstone.Curve, found [][]runstone.Bucket) (packed, err
 			h.NaN += buckets[k].NaN
 			h.Raw = h.Raw && buckets[k].Count == 1
 		}
-		heads = append(heads, h)
+		columns := curveColumns
 		if h.Raw {
-			cells += rawColumns * h.N
-		} else {
-			cells += curveColumns * h.N
+			columns = rawColumns
 		}
+		sheets = append(sheets, sheet{h, columns, func(i int, row []float64) { curveRow(&buckets[i], h.Raw, row) }})
+	}
+	return packSheets(sheets)
+}
+
+func packSheets(sheets []sheet) (packed, error) {
+	heads := make([]uiSeriesHead, len(sheets))
+	cells := 0
+	for i := range sheets {
+		heads[i] = sheets[i].head
+		cells += sheets[i].columns * heads[i].N
 	}
 	head, err := json.Marshal(struct {
 		Series []uiSeriesHead `json:"series"`
@@ -178,45 +221,35 @@ func packSeries(curves []runstone.Curve, found [][]runstone.Bucket) (packed, err
 	b := make([]byte, 0, 4+len(head)+8*cells)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(head)))
 	b = append(b, head...)
-	next := 0
-	for _, buckets := range found {
-		if len(buckets) == 0 {
-			continue
-		}
-		b = appendSeries(b, buckets, heads[next].Raw)
-		next++
+	for i := range sheets {
+		b = sheets[i].append(b)
 	}
 	return b, nil
 }
 
-func appendSeries(b []byte, buckets []runstone.Bucket, raw bool) []byte {
-	n := len(buckets)
-	columns := curveColumns
-	if raw {
-		columns = rawColumns
-	}
-	at := len(b)
-	b = b[:at+8*columns*n]
-	out := b[at:]
-	set := func(column, i int, f float64) {
-		binary.LittleEndian.PutUint64(out[8*(column*n+i):], math.Float64bits(f))
-	}
-	for i := range buckets {
-		k := &buckets[i]
-		set(0, i, float64(k.Last.Step))
-		set(1, i, float64(k.Last.Time))
-		if raw {
-			set(2, i, k.Last.Value)
-			continue
+// append writes a sheet column by column.
+func (t *sheet) append(b []byte) []byte {
+	n, at := t.head.N, len(b)
+	b = b[:at+8*t.columns*n]
+	row := make([]float64, t.columns)
+	for i := range n {
+		t.row(i, row)
+		for column, f := range row {
+			binary.LittleEndian.PutUint64(b[at+8*(column*n+i):], math.Float64bits(f))
 		}
-		set(2, i, k.First.Value)
-		set(3, i, k.Last.Value)
-		set(4, i, k.Min)
-		set(5, i, k.Max)
-		set(6, i, float64(k.Count))
-		set(7, i, float64(k.NaN))
 	}
 	return b
+}
+
+// curveRow are the columns of a bucket.
+func curveRow(k *runstone.Bucket, raw bool, row []float64) {
+	row[0], row[1] = float64(k.Last.Step), float64(k.Last.Time)
+	if raw {
+		row[2] = k.Last.Value
+		return
+	}
+	row[2], row[3], row[4], row[5] = k.First.Value, k.Last.Value, k.Min, k.Max
+	row[6], row[7] = float64(k.Count), float64(k.NaN)
 }
 
 // uiMetrics answers what is known of a run's metrics, as columns.

@@ -14,6 +14,12 @@ const wide: Record<string, number> = { start_time: 110, end_time: 110, duration:
 
 export const widthOf = (c: string) => (isSpark(c) ? 132 : wide[c] ?? Math.min(220, Math.max(104, 26 + 7.2 * title(c).length)))
 
+/** The key of the tag that a column shows, "" when it shows something else. */
+export function tagKey(c: string): string {
+  const m = /^tags\.(?:`([^`]+)`|([\w.]+))$/.exec(c)
+  return m?.[1] ?? m?.[2] ?? ''
+}
+
 /** The words above a column. */
 export function title(c: string): string {
   if (isSpark(c)) return sparkMetric(c)

@@ -2,6 +2,7 @@
 // The server reads the query itself; this only looks at what is before the caret.
 
 import { own } from './api'
+import { literal } from './chips'
 import { count } from './format'
 import { cellOf } from './runlist.svelte'
 import type { Fields, Table } from './types'
@@ -69,8 +70,6 @@ async function values(experiments: string[], name: string, typed: string | undef
   const t = await own<Table>('search-values', { experiment_ids: experiments, field: name, match: typed ?? '', max_results: 40 }, signal)
   return Array.from({ length: t.rows }, (_, i) => {
     const v = String(cellOf(t.values[0][i]))
-    return { text: v.includes("'") ? (v.includes('"') ? `x'${hex(v)}'` : `"${v}"`) : `'${v}'`, kind: 'value', note: runs(t.values[1][i] as number), from, to }
+    return { text: literal(v), kind: 'value', note: runs(t.values[1][i] as number), from, to }
   })
 }
-
-const hex = (s: string) => [...new TextEncoder().encode(s)].map((b) => b.toString(16).padStart(2, '0')).join('')

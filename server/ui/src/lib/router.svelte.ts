@@ -97,3 +97,14 @@ export function ids(text: string | null): string[] {
   }
   return text.split(',').filter(Boolean)
 }
+
+/** A list of texts in a query, in JSON. */
+export function listOf(text: string | null): string[] {
+  if (!text) return []
+  try {
+    const list: unknown = JSON.parse(text)
+    return Array.isArray(list) ? list.map(String).slice(0, 50) : []
+  } catch {
+    return []
+  }
+}

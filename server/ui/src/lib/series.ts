@@ -17,6 +17,21 @@ export interface Curve {
   max: Float64Array
   count: Float64Array | undefined
   nans: Float64Array | undefined
+  over?: Float64Array // the values of the other metric that it is drawn over
+  left: number // points that have no place over it
+  windows: boolean // joined with it by windows of steps, not point by point
+  group?: Group
+}
+
+/** What a curve of a group of runs has besides: the mean is its first and last. */
+export interface Group {
+  index: number
+  runs: number
+  elapsed: Float64Array // mean ms since the runs began
+  n: Float64Array // runs that have a value at the step
+  deviation: Float64Array
+  low: Float64Array
+  high: Float64Array
 }
 
 export interface CurveRequest {
@@ -28,6 +43,15 @@ export interface CurveRequest {
   to_step?: number
   from_time?: number
   to_time?: number
+  x_metric?: string
+  from_x?: number
+  to_x?: number
+  group_of?: number[]
+}
+
+interface Head {
+  run: string, metric: string, n: number, points: number, nan: number, raw: boolean
+  x?: boolean, left?: number, windows?: boolean, grouped?: boolean, group?: number, runs?: number
 }
 
 export async function curves(request: CurveRequest, signal?: AbortSignal): Promise<Curve[]> {
@@ -43,17 +67,25 @@ export function unpack(bytes: ArrayBuffer): Curve[] {
     at += 8 * n
     return c
   }
-  return head.series.map((h: { run: string, metric: string, n: number, points: number, nan: number, raw: boolean }): Curve => {
+  return head.series.map((h: Head): Curve => {
+    const over = h.x ? column(h.n) : undefined
     const step = column(h.n), time = column(h.n)
+    const known = { run: h.run, metric: h.metric, n: h.n, points: h.points, nan: h.nan, raw: h.raw, over, step, time, left: h.left ?? 0, windows: !!h.windows }
+    if (h.grouped) {
+      const elapsed = column(h.n), n = column(h.n), mean = column(h.n), deviation = column(h.n), low = column(h.n), high = column(h.n)
+      const group = { index: h.group ?? 0, runs: h.runs ?? 0, elapsed, n, deviation, low, high }
+      return { ...known, run: groupKey(group.index), first: mean, last: mean, min: low, max: high, count: undefined, nans: column(h.n), group }
+    }
     if (h.raw) {
       const value = column(h.n)
-      return { ...h, step, time, first: value, last: value, min: value, max: value, count: undefined, nans: undefined }
+      return { ...known, first: value, last: value, min: value, max: value, count: undefined, nans: undefined }
     }
-    return {
-      ...h, step, time, first: column(h.n), last: column(h.n), min: column(h.n), max: column(h.n), count: column(h.n), nans: column(h.n),
-    }
+    return { ...known, first: column(h.n), last: column(h.n), min: column(h.n), max: column(h.n), count: column(h.n), nans: column(h.n) }
   })
 }
+
+/** What stands for a group where otherwise the id of a run does. */
+export const groupKey = (index: number) => 'group ' + index
 
 export interface Smoothing { kind: 'ema' | 'window', weight: number } // 0 is none, to 0.99
 

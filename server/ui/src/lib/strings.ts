@@ -20,7 +20,7 @@ export const text = {
     views: { table: 'Table', split: 'Both', charts: 'Charts' }, columns: 'Columns', nest: 'Nest', nestHint: 'Show runs below their parent',
     active: 'Active', deleted: 'Deleted', order: 'Sort by', orderHint: 'any value: min(metrics.loss) DESC',
     selected: (n: number) => `${n} selected`, compare: 'Compare', remove: 'Delete', restore: 'Restore', pin: 'Pin', unpin: 'Unpin', tag: 'Tag', clearSelection: 'Clear',
-    baseline: 'Baseline', noBaseline: 'No baseline', confirmDelete: (n: number) => `Delete ${n === 1 ? 'this run' : `these ${n} runs`}? They can be restored until they are purged.`,
+    baseline: 'Baseline', noBaseline: 'No baseline', confirmDelete: (n: number) => `Delete ${n === 1 ? 'this run' : `these ${n} runs`}? They can be restored, under Deleted, until an administrator deletes them for good with “runstone gc” on the command line; no page does that.`,
     groups: 'The query says which columns there are.', deletedNone: 'No deleted runs', partial: 'The search ran out of time: this is not all.',
     selectRun: (name: string) => `Select ${name}`, expand: 'Show nested runs', tagKey: 'Key', tagValue: 'Value', tagTitle: (n: number) => `Set a tag of ${n} ${n === 1 ? 'run' : 'runs'}`,
     chartsOf: (n: number, some: boolean) => some ? `Charts of ${n} selected ${n === 1 ? 'run' : 'runs'}` : `Charts of the first ${n} runs`, all: 'All runs',
@@ -29,6 +29,12 @@ export const text = {
     label: 'Query', placeholder: "metrics.loss < 0.3 AND params.model = 'xgb'", matches: (n: string) => `${n} ${n === '1' ? 'run matches' : 'runs match'}`, checking: '…', history: 'History', save: 'Save', saved: 'Saved',
     explain: 'Explain', run: 'Enter to search', nameLabel: 'Name of the saved query', remove: 'Remove', noHistory: 'Queries that were made stand here.', clear: 'Clear',
     unreadable: 'The search cannot be read',
+    conditions: 'Conditions', editCondition: 'Edit this condition', switchOn: 'Switch this condition on', oneCondition: 'A chip is a condition only; the rest belongs into the query.',
+    flip: (c: string) => `Condition ${c}`, takeOut: (c: string) => `Take out ${c}`,
+  },
+  menu: {
+    is: (v: string) => `Only ${v}`, isNot: (v: string) => `Not ${v}`, atLeast: (v: string) => `${v} or more`, atMost: (v: string) => `${v} or less`, nothing: 'without a value', copy: 'Copy', editTag: 'Edit tag',
+    descending: 'Sort descending', ascending: 'Sort ascending', byExpression: 'Sort by an expression…', group: (c: string) => `Group charts by ${c}`, left: 'Move left', right: 'Move right', hide: 'Hide column', of: (c: string) => `Column ${c}`,
   },
   groups: { params: 'Parameters', metrics: 'Metrics', tags: 'Tags' } as Record<string, string>,
   columns: {
@@ -74,6 +80,7 @@ export const text = {
   keys: {
     help: 'this list', query: 'go to the query', next: 'next run', previous: 'previous run', select: 'select the run', open: 'open the run', compare: 'compare the selected', pin: 'pin the run', baseline: 'make it the baseline',
     view: 'table, both, charts', columns: 'choose columns', clear: 'clear the selection', experiments: 'experiments', models: 'models', benchmarks: 'benchmarks', theme: 'light or dark', charts: 'search panels', overview: 'overview', artifacts: 'artifacts', chartsTab: 'charts', benchNext: 'next benchmark', benchPrevious: 'previous benchmark', benchSearch: 'search benchmarks', benchView: 'trends, compare', benchTable: 'table or chart',
+    column: 'next column', columnBack: 'previous column', filter: 'filter by the cell', menu: 'what can be done with the cell', editTag: 'edit the tag of the cell', extend: 'select up to the run', first: 'first run', last: 'last run',
   },
   dialog: { ok: 'OK', cancel: 'Cancel' },
 } as const

@@ -26,7 +26,11 @@ export interface Check {
   total: number
   partial: boolean
   hints?: string[]
+  clauses?: Clause[]
 }
+
+/** Where a condition stands that AND joins with others; a loose one needs parentheses beside another. */
+export interface Clause { pos: number, end: number, loose?: boolean }
 
 export interface Problem { message: string, pos: number, end: number, hint?: string }
 
