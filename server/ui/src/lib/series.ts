@@ -87,6 +87,20 @@ export function unpack(bytes: ArrayBuffer): Curve[] {
 /** What stands for a group where otherwise the id of a run does. */
 export const groupKey = (index: number) => 'group ' + index
 
+/** The curve with its points in order of some places, if they are not. */
+export function inOrder(c: Curve, places: Float64Array): Curve {
+  let sorted = true
+  for (let i = 1; i < c.n && sorted; i++) sorted = !(places[i] < places[i - 1])
+  if (sorted) return c
+  const order = Array.from({ length: c.n }, (_, i) => i).sort((a, b) => places[a] - places[b] || a - b)
+  const pick = (a: Float64Array) => Float64Array.from(order, (i) => a[i])
+  const some = (a: Float64Array | undefined) => a && pick(a)
+  const group = c.group && { ...c.group, elapsed: pick(c.group.elapsed), n: pick(c.group.n), deviation: pick(c.group.deviation), low: pick(c.group.low), high: pick(c.group.high) }
+  return {
+    ...c, group, step: pick(c.step), time: pick(c.time), first: pick(c.first), last: pick(c.last), min: pick(c.min), max: pick(c.max), count: some(c.count), nans: some(c.nans), over: some(c.over),
+  }
+}
+
 export interface Smoothing { kind: 'ema' | 'window', weight: number } // 0 is none, to 0.99
 
 /** Smooths the last values; NaN and infinities stay and count for nothing. */

@@ -43,10 +43,14 @@ export const text = {
     value: 'value',
   },
   charts: {
-    search: 'Search panels: words or /regexp/', none: 'No metrics', noneBody: 'The runs have not logged any metrics.', noMatch: 'No metric has this in its name.', axis: 'X axis', step: 'Step', time: 'Time', relative: 'Elapsed',
+    search: 'Search panels: words or /regexp/', none: 'No metrics', noneBody: 'The runs have not logged any metrics.', noMatch: 'No metric has this in its name.', axis: 'X axis', step: 'Step', time: 'Time', relative: 'Elapsed', metric: 'Metric', axisMetric: 'Metric of the x axis', axisHint: 'a metric of the runs, joined by step',
     logX: 'log x', logY: 'log y', smooth: 'Smoothing', ema: 'Exponential', window: 'Window', band: 'Min–max', reset: 'Reset zoom', table: 'Table', chart: 'Chart',
     shown: (n: string, of: string) => `${n} of ${of} points`, allShown: (of: string) => `${of} points`, zoomHint: 'Drag to zoom, double-click to go back',
-    summary: (metric: string, n: number) => `Chart of ${metric} of ${n} ${n === 1 ? 'run' : 'runs'}`, noPoints: 'No points in this range', nan: (n: string) => `${n} NaN`,
+    summary: (metric: string, n: number) => `Chart of ${metric} of ${n} ${n === 1 ? 'run' : 'runs'}`, noPoints: 'No points in this range', nan: (n: string) => `${n} NaN`, nanHint: 'marked × at the foot of the chart', inf: (n: string) => `${n} ∞`, infHint: 'marked by arrows at the edge of the chart',
+    groupSummary: (metric: string, n: number) => `Chart of ${metric}, mean of ${n} ${n === 1 ? 'group' : 'groups'} of runs`, means: (n: string, points: string, runs: string) => `${n} means of ${points} points of ${runs} runs`,
+    offLog: (n: string) => `${n} ≤ 0 not on a log axis`, left: (n: string) => `${n} without a place`, leftHint: (m: string) => `Points before the first value of ${m}, by step`,
+    windowsHint: (m: string) => `Summed up by windows of steps, each at its last value of ${m}. Zoom in to join point by point.`,
+    groupBy: 'Group by', groupHint: 'params.lr, or any value', group: 'Group', runs: 'Runs', interval: '95 %', around: 'Band of groups', ci: 'Mean ± 95 % CI', deviation: 'Mean ± SD', range: 'Min–max', noGroup: 'Ungroup', groupAxis: 'Groups are drawn over steps or time', legend: 'Legend', system: 'System metrics', moreGroups: (n: string) => `The ${n} largest groups are shown.`,
     more: (n: string) => `${n} more metrics: narrow the search, or`, showMore: 'show more', run: 'Run', points: 'Points', first: 'First', last: 'Last', min: 'Min', max: 'Max',
   },
   run: {
