@@ -21,6 +21,7 @@ export const text = {
     active: 'Active', deleted: 'Deleted', order: 'Sort by', orderHint: 'any value: min(metrics.loss) DESC',
     selected: (n: number) => `${n} selected`, compare: 'Compare', remove: 'Delete', restore: 'Restore', pin: 'Pin', unpin: 'Unpin', tag: 'Tag', clearSelection: 'Clear',
     baseline: 'Baseline', noBaseline: 'No baseline', confirmDelete: (n: number) => `Delete ${n === 1 ? 'this run' : `these ${n} runs`}? They can be restored, under Deleted, until an administrator deletes them for good with “runstone gc” on the command line; no page does that.`,
+    paper: (n: number, of: number, columns: number) => `${n} of ${of} runs` + (columns > 0 ? `; ${columns} more columns have no room on paper` : ''),
     groups: 'The query says which columns there are.', deletedNone: 'No deleted runs', partial: 'The search ran out of time: this is not all.',
     selectRun: (name: string) => `Select ${name}`, expand: 'Show nested runs', tagKey: 'Key', tagValue: 'Value', tagTitle: (n: number) => `Set a tag of ${n} ${n === 1 ? 'run' : 'runs'}`,
     chartsOf: (n: number, some: boolean) => some ? `Charts of ${n} selected ${n === 1 ? 'run' : 'runs'}` : `Charts of the first ${n} runs`, all: 'All runs',
