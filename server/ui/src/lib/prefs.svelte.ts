@@ -26,9 +26,11 @@ export type Theme = 'system' | 'light' | 'dark'
 class Themes {
   chosen = $state<Theme>(recall<Theme>('theme', 'system'))
   private systemDark = $state(matchMedia('(prefers-color-scheme: dark)').matches)
-  dark = $derived(this.chosen === 'dark' || (this.chosen === 'system' && this.systemDark))
+  printing = $state(matchMedia('print').matches)
+  dark = $derived(!this.printing && (this.chosen === 'dark' || (this.chosen === 'system' && this.systemDark))) // paper is white
 
   constructor() {
+    matchMedia('print').addEventListener('change', (e) => { this.printing = e.matches })
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', (e) => { this.systemDark = e.matches })
   }
 

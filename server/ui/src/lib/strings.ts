@@ -21,6 +21,7 @@ export const text = {
     active: 'Active', deleted: 'Deleted', order: 'Sort by', orderHint: 'any value: min(metrics.loss) DESC',
     selected: (n: number) => `${n} selected`, compare: 'Compare', remove: 'Delete', restore: 'Restore', pin: 'Pin', unpin: 'Unpin', tag: 'Tag', clearSelection: 'Clear',
     baseline: 'Baseline', noBaseline: 'No baseline', confirmDelete: (n: number) => `Delete ${n === 1 ? 'this run' : `these ${n} runs`}? They can be restored, under Deleted, until an administrator deletes them for good with “runstone gc” on the command line; no page does that.`,
+    paper: (n: number, of: number, columns: number) => `${n} of ${of} runs` + (columns > 0 ? `; ${columns} more columns have no room on paper` : ''),
     groups: 'The query says which columns there are.', deletedNone: 'No deleted runs', partial: 'The search ran out of time: this is not all.',
     selectRun: (name: string) => `Select ${name}`, expand: 'Show nested runs', tagKey: 'Key', tagValue: 'Value', tagTitle: (n: number) => `Set a tag of ${n} ${n === 1 ? 'run' : 'runs'}`,
     chartsOf: (n: number, some: boolean) => some ? `Charts of ${n} selected ${n === 1 ? 'run' : 'runs'}` : `Charts of the first ${n} runs`, all: 'All runs',
@@ -54,17 +55,21 @@ export const text = {
     more: (n: string) => `${n} more metrics: narrow the search, or`, showMore: 'show more', run: 'Run', points: 'Points', first: 'First', last: 'Last', min: 'Min', max: 'Max',
   },
   run: {
-    overview: 'Overview', charts: 'Charts', artifacts: 'Artifacts', params: 'Parameters', metrics: 'Metrics', tags: 'Tags', system: 'Environment', datasets: 'Datasets', models: 'Models',
+    overview: 'Overview', charts: 'Charts', artifacts: 'Artifacts', params: 'Parameters', metrics: 'Metrics', tags: 'Tags', system: 'Environment and code', column: 'Column', type: 'Type', required: 'Required', yes: 'yes', no: 'no', schema: 'Schema', noSchema: 'No schema was recorded.', registered: 'registered', versionOf: (v: string) => `version ${v}`, datasets: 'Datasets', models: 'Models',
     reproduce: 'How to reproduce', noParams: 'No parameters', noMetrics: 'No metrics', noTags: 'No tags', noDatasets: 'No datasets', noModels: 'No models', noReproduce: 'The run recorded no command and no commit.',
     started: 'Started', ended: 'Ended', duration: 'Duration', user: 'User', id: 'Run id', parent: 'Parent', status: 'Status', experiment: 'Experiment', key: 'Key', value: 'Value', last: 'Last', min: 'Min', max: 'Max', count: 'Points',
     atStep: (s: string) => `at step ${s}`, filter: 'Filter', add: 'Add', remove: 'Remove', edit: 'Edit', copy: 'Copy', copied: 'Copied', used: 'used', made: 'made', deleted: 'This run is deleted.', restore: 'Restore', notes: 'Notes', name: 'Name', digest: 'Digest', source: 'Source', rename: 'Rename',
+  },
+  environment: {
+    none: 'The run recorded nothing of its code and machine.', repository: 'Repository', branch: 'Branch', commit: 'Commit', program: 'Program', entry: 'Entry point', command: 'Command', kind: 'Started from', projectEnv: 'Kind of environment',
+    image: 'Docker image', user: 'User', host: 'Machine', platform: 'Platform', go: 'Go', module: 'Go module', dirty: 'with changes that were not committed', files: 'What it needs',
   },
   files: {
     none: 'No artifacts', noneBody: 'The run has logged no files.', choose: 'Choose a file to see it.', download: 'Download', tooLarge: (size: string) => `${size}: too large to show here.`,
     notShown: 'Files of this kind are not shown here: what is in them could be run by the browser.', cut: (size: string) => `The first ${size} are shown.`, rows: (n: string) => `The first ${n} rows are shown.`, text: 'Text', table: 'Table', folder: 'Folder', notJSON: 'This is not JSON; the text is shown.',
   },
   compare: {
-    title: 'Compare runs', few: 'Choose two runs or more to compare', fewBody: 'Select runs in the table with x, then press c.', differing: 'Only what differs', params: 'Parameters', metrics: 'Metrics', info: 'Runs', same: 'No difference', best: 'greatest', worst: 'least', charts: 'Charts', tags: 'Tags',
+    title: 'Compare runs', few: 'Choose two runs or more to compare', fewBody: 'Select runs in the table with x, then press c.', differing: 'Only what differs', params: 'Parameters', metrics: 'Metrics', info: 'Runs', same: 'No difference', best: 'best', worst: 'worst', turn: 'Which way is better: click to turn it', lower: 'lower is better', higher: 'higher is better', charts: 'Charts', tags: 'Tags',
   },
   models: { title: 'Models', none: 'No registered models', noneBody: 'A model that a program registers appears here.', name: 'Name', latest: 'Versions', updated: 'Updated', version: 'Version', stage: 'Stage', aliases: 'Aliases', run: 'Run', created: 'Created', description: 'Description' },
   bench: {
