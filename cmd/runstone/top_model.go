@@ -166,6 +166,9 @@ func (m *topModel) key(k string) (reload bool) {
 	}
 	m.scroll()
 	after := m.ask()
+	if before.filter != after.filter {
+		m.problem = ""
+	}
 	return before.filter != after.filter || before.metric != after.metric || before.detail != after.detail || before.curve != after.curve ||
 		!slices.Equal(before.seen, after.seen)
 }

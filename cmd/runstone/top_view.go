@@ -48,9 +48,11 @@ const (
 
 func (m *topModel) listHeight() int { return max(1, m.height-topHead-topFoot) }
 
-// chartHeight is that of the drawing of a run with the line below it.
+// chartHeight is that of the drawing of a run with the line below it: what a short
+// table of metrics leaves, and more than half in any case.
 func (m *topModel) chartHeight() int {
-	return max(4, min(24, (m.height-topAbove-topBorder-topFoot)*6/10))
+	room := m.height - topAbove - topBorder - topFoot
+	return max(4, min(30, max(room*6/10, room-len(m.detailMetrics()))))
 }
 
 func (m *topModel) tableHeight() int {
@@ -124,7 +126,11 @@ type topColumn struct {
 	style func(*topRun) style
 }
 
-const minTopName = 12
+// The least width of the name of a run, and of a metric where a trend is beside it.
+const (
+	minTopName   = 10
+	minTopMetric = 20
+)
 
 func (m *topModel) columns() []topColumn {
 	now := time.Now()
@@ -285,13 +291,21 @@ func (m *topModel) detailLines(p painter) []string {
 	for len(out) < topAbove+m.chartHeight() {
 		out = append(out, "")
 	}
-	width := max(12, min(48, m.width-2-3*13-2-topSparkSize-2))
+	const number = 11
+	width := m.width - 2 - 3*(2+number)
+	trend := width-2-topSparkSize >= minTopMetric
+	if trend {
+		width -= 2 + topSparkSize
+	}
 	row := func(cells ...string) string {
-		line := pad(cells[0], width, false)
+		line := pad(cells[0], max(minTopName, min(48, width)), false)
 		for _, c := range cells[1 : len(cells)-1] {
-			line += "  " + pad(c, 11, true)
+			line += "  " + pad(c, number, true)
 		}
-		return line + "  " + cells[len(cells)-1]
+		if trend {
+			line += "  " + cells[len(cells)-1]
+		}
+		return line
 	}
 	out = append(out, p(faint, fit("  "+row("METRIC", "LAST", "LEAST", "GREATEST", "TREND"), m.width)))
 	for _, s := range m.seenMetrics() {
