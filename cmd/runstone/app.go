@@ -81,7 +81,7 @@ func (a *app) command() *cobra.Command {
 	f.BoolVar(&a.noColor, "no-color", false, "print no colors; so does the variable NO_COLOR")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return asUsage(err) })
 	root.AddCommand(
-		a.serverCommand(), a.searchCommand(), a.experimentsCommand(), a.runsCommand(), a.metricsCommand(), a.plotCommand(),
+		a.serverCommand(), a.searchCommand(), a.experimentsCommand(), a.runsCommand(), a.metricsCommand(), a.plotCommand(), a.topCommand(),
 		a.modelsCommand(), a.artifactsCommand(), a.exportCommand(), a.importCommand(), a.benchCommand(), a.verifyCommand(), a.reindexCommand(), a.inspectCommand(), a.gcCommand(), a.infoCommand(), a.usersCommand(),
 		a.versionCommand(),
 		&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitLong},

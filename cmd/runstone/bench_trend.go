@@ -184,8 +184,11 @@ func (a *app) showTrends(trends []*bench.Trend, fl *benchTrendFlags) error {
 // sparkWidth is how many values a sparkline shows.
 const sparkWidth = 20
 
-// sparkline draws the last values in one line.
+// sparkline draws the last values in one line, "" when there are none.
 func sparkline(values []float64) string {
+	if len(values) == 0 {
+		return ""
+	}
 	values = values[max(0, len(values)-sparkWidth):]
 	lo, hi := slices.Min(values), slices.Max(values)
 	marks := []rune("▁▂▃▄▅▆▇█")
@@ -244,13 +247,13 @@ func (a *app) drawTrend(t *bench.Trend, fl *plotFlags) error {
 			level = t.Changes[next].To
 			next++
 		}
-		medians.Points = append(medians.Points, vertex{int64(i), number(v)})
-		levels.Points = append(levels.Points, vertex{int64(i), number(level)})
+		medians.Points = append(medians.Points, vertex{Step: int64(i), Value: number(v), x: float64(i)})
+		levels.Points = append(levels.Points, vertex{Step: int64(i), Value: number(level), x: float64(i)})
 		lo, hi = min(lo, v), max(hi, v)
 	}
 	y := newAxis(lo, hi, height)
 	last := int64(len(t.Points) - 1)
-	data := [][]float64{levels.columns(0, last, width), medians.columns(0, last, width)}
+	data := [][]float64{columns(levels.Points, 0, float64(last), width), columns(medians.Points, 0, float64(last), width)}
 	opts := y.options(false)
 	if a.colors() {
 		opts = append(opts, asciigraph.SeriesColors(asciigraph.Red, asciigraph.Blue))

@@ -104,14 +104,17 @@ func TestCurveColumns(t *testing.T) {
 		width  int
 		want   []float64
 	}{
-		{[]vertex{{0, 0}, {4, 4}}, 0, 4, 5, []float64{0, 1, 2, 3, 4}},
-		{[]vertex{{2, 1}}, 0, 4, 5, []float64{nan, nan, 1, nan, nan}},
-		{[]vertex{{0, 1}}, 0, 0, 3, []float64{1, 1, nan}},
-		{[]vertex{{0, 0}, {50, 9}, {51, 1}, {100, 0}}, 0, 100, 3, []float64{0, 9, 0}},
-		{[]vertex{{math.MinInt64, 0}, {math.MaxInt64, 2}}, math.MinInt64, math.MaxInt64, 3, []float64{0, 1, 2}},
+		{[]vertex{{Step: 0, Value: 0}, {Step: 4, Value: 4}}, 0, 4, 5, []float64{0, 1, 2, 3, 4}},
+		{[]vertex{{Step: 2, Value: 1}}, 0, 4, 5, []float64{nan, nan, 1, nan, nan}},
+		{[]vertex{{Step: 0, Value: 1}}, 0, 0, 3, []float64{1, 1, nan}},
+		{[]vertex{{Step: 0, Value: 0}, {Step: 50, Value: 9}, {Step: 51, Value: 1}, {Step: 100, Value: 0}}, 0, 100, 3, []float64{0, 9, 0}},
+		{[]vertex{{Step: math.MinInt64, Value: 0}, {Step: math.MaxInt64, Value: 2}}, math.MinInt64, math.MaxInt64, 3, []float64{0, 1, 2}},
 		{nil, 0, 1, 2, []float64{nan, nan}},
 	} {
-		got := (&curve{Points: c.points}).columns(c.from, c.to, c.width)
+		for i := range c.points {
+			plotX{of: xStep}.place(&c.points[i], 0)
+		}
+		got := columns(c.points, float64(c.from), float64(c.to), c.width)
 		require.Equal(t, fmt.Sprint(c.want), fmt.Sprint(got))
 	}
 }

@@ -7,9 +7,20 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// awaitInput waits until f has something to read or the time is over, and
+// reports which.
+func awaitInput(f *os.File, wait time.Duration) (bool, error) {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLIN}}, int(wait.Milliseconds()))
+	if errors.Is(err, unix.EINTR) {
+		return false, nil
+	}
+	return n > 0, err
+}
 
 // isLocked reports whether another process has locked f. It takes a shared
 // lock for a moment to find out: the system has no other way to ask that

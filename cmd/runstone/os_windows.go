@@ -3,9 +3,17 @@ package main
 import (
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/windows"
 )
+
+// awaitInput waits until f has something to read or the time is over, and
+// reports which.
+func awaitInput(f *os.File, wait time.Duration) (bool, error) {
+	event, err := windows.WaitForSingleObject(windows.Handle(f.Fd()), uint32(wait.Milliseconds()))
+	return event == windows.WAIT_OBJECT_0, err
+}
 
 // isLocked reports whether another process has locked f. It takes a shared
 // lock for a moment to find out.

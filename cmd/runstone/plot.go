@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
 
-	"github.com/guptarohit/asciigraph"
 	"github.com/runstonedb/runstone"
 	"github.com/spf13/cobra"
 )
@@ -23,20 +21,26 @@ type plotFlags struct {
 	width, height int
 	log           bool
 	steps         string
+	smooth        float64
+	x             plotX
 }
 
 func (a *app) plotCommand() *cobra.Command {
 	var fl plotFlags
 	cmd := &cobra.Command{
 		Use: "plot RUN[,RUN...] METRIC...", Short: "Draw metrics in the terminal", Args: cobra.MinimumNArgs(2),
-		Long: `Draw metrics of one or more runs over their steps.
+		Long: `Draw metrics of one or more runs over their steps, or over time.
 
 Where a column of the drawing covers many points it shows the least and the
 greatest of them side by side, so that no spike is lost. NaN and
 infinite values are left out, and counted on stderr. A metric that one of
-several runs does not have is left out with a note.`,
+several runs does not have is left out with a note.
+
+--smooth draws the moving average of the web UI, with exponential weights; the
+values themselves stay behind it in gray where there are colors.`,
 		Example: `  runstone plot 3f2a loss val_loss
-  runstone plot 3f2a,91bc loss --log --steps 1000:`,
+  runstone plot 3f2a,91bc loss --log --steps 1000:
+  runstone plot 3f2a,91bc loss --x relative --smooth 0.9`,
 		ValidArgsFunction: a.completeMany(a.runIDs, a.metricNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := parseSteps(fl.steps)
@@ -46,19 +50,22 @@ several runs does not have is left out with a note.`,
 			if fl.width < 0 || fl.width > 10_000 || fl.height < 0 || fl.height > 1_000 {
 				return usagef("--width takes 0 to 10000 and --height 0 to 1000")
 			}
+			if err := fl.check(); err != nil {
+				return err
+			}
 			return a.read(cmd.Context(), func(ctx context.Context, db *runstone.DB) error {
 				width, height := a.plotSize(&fl)
-				curves, err := a.loadCurves(ctx, db, strings.Split(args[0], ","), args[1:], r, width)
+				curves, err := a.loadCurves(ctx, db, strings.Split(args[0], ","), args[1:], r, width, &fl)
 				if err != nil {
 					return err
 				}
 				if a.json {
 					return a.writeJSON(curves)
 				}
-				if err := a.clean(ctx, db, curves, r, fl.log); err != nil {
+				if err := a.clean(ctx, db, curves, r, &fl); err != nil {
 					return err
 				}
-				return a.plot(curves, fl.log, width, height)
+				return a.plot(curves, &fl, width, height)
 			})
 		},
 	}
@@ -67,7 +74,23 @@ several runs does not have is left out with a note.`,
 	f.IntVar(&fl.height, "height", 0, "lines of the drawing in all, 4 at least; 0 fits the terminal")
 	f.BoolVar(&fl.log, "log", false, "logarithmic y axis; values that are not positive are left out")
 	f.StringVar(&fl.steps, "steps", "", "only steps FROM:TO, both included; either may be left out")
+	f.StringVar(&fl.x.of, "x", xStep, "what the x axis shows: step, time, or relative, the time since the run began")
+	f.BoolVar(&fl.x.log, "log-x", false, "logarithmic x axis; points that are not right of 0 are left out")
+	f.Float64Var(&fl.smooth, "smooth", 0, "weight of the moving average, 0 for none to 0.99")
+	a.completeWords(cmd, "x", xStep, xTime, xRelative)
 	return cmd
+}
+
+func (fl *plotFlags) check() error {
+	switch {
+	case !slices.Contains([]string{xStep, xTime, xRelative}, fl.x.of):
+		return usagef("--x is step, time or relative, not %q", fl.x.of)
+	case fl.x.log && fl.x.of == xTime:
+		return usagef("--log-x goes with --x step and --x relative")
+	case !(fl.smooth >= 0 && fl.smooth <= 0.99):
+		return usagef("--smooth takes 0 to 0.99")
+	}
+	return nil
 }
 
 func (a *app) plotSize(fl *plotFlags) (width, height int) {
@@ -94,16 +117,20 @@ type curve struct {
 	Metric string   `json:"metric"`
 	Points []vertex `json:"points"`
 	name   string
-	nan    int64 // points that are NaN
+	ghost  []vertex // what was smoothed
+	start  int64    // of the run, Unix ms
+	nan    int64    // points that are NaN
 }
 
 type vertex struct {
-	Step  int64  `json:"step"`
-	Value number `json:"value"`
+	Step  int64   `json:"step"`
+	Value number  `json:"value"`
+	time  int64   // Unix ms
+	x     float64 // where it is drawn
 }
 
 // loadCurves loads each metric of each run, and says which run has not which.
-func (a *app) loadCurves(ctx context.Context, db *runstone.DB, runs, metrics []string, r runstone.PointRange, width int) ([]*curve, error) {
+func (a *app) loadCurves(ctx context.Context, db *runstone.DB, runs, metrics []string, r runstone.PointRange, width int, fl *plotFlags) ([]*curve, error) {
 	var curves []*curve
 	var missing []error
 	for _, id := range runs {
@@ -124,13 +151,9 @@ func (a *app) loadCurves(ctx context.Context, db *runstone.DB, runs, metrics []s
 			if err != nil {
 				return nil, err
 			}
-			c := &curve{Run: run.ID, Metric: metric, Points: []vertex{}, name: metric}
+			c := newCurve(run.ID, metric, run.Start, found, fl)
 			if len(runs) > 1 {
 				c.name = metric + " " + shortID(run.ID)
-			}
-			c.Points = append(c.Points, outline(found)...)
-			for i := range found {
-				c.nan += found[i].NaN
 			}
 			curves = append(curves, c)
 		}
@@ -146,14 +169,14 @@ func (a *app) loadCurves(ctx context.Context, db *runstone.DB, runs, metrics []s
 
 // clean takes out of the curves what the drawing cannot show and says how many
 // points that concerns.
-func (a *app) clean(ctx context.Context, db *runstone.DB, curves []*curve, r runstone.PointRange, log bool) error {
+func (a *app) clean(ctx context.Context, db *runstone.DB, curves []*curve, r runstone.PointRange, fl *plotFlags) error {
 	var left int64
 	drawn, empty := 0, true
 	for _, c := range curves {
 		empty = empty && len(c.Points) == 0
-		if c.drop(log) > 0 || c.nan > 0 {
+		if c.drop(fl) > 0 || c.nan > 0 {
 			// The outline shows only some of them.
-			n, err := countUnfit(ctx, db, c, r, log)
+			n, err := countUnfit(ctx, db, c, r, fl)
 			if err != nil {
 				return err
 			}
@@ -174,21 +197,25 @@ func (a *app) clean(ctx context.Context, db *runstone.DB, curves []*curve, r run
 	if len(curves) > 1 {
 		what = "the metrics have"
 	}
-	if log {
+	if fl.log {
 		return refusedf("leave --log out", "%s no positive values in these steps", what)
+	}
+	if fl.x.log {
+		return refusedf("leave --log-x out", "%s no values right of 0", what)
 	}
 	return refusedf("\"runstone metrics history\" prints them", "%s only NaN or infinite values in these steps", what)
 }
 
 // countUnfit counts the points that cannot be drawn.
-func countUnfit(ctx context.Context, db *runstone.DB, c *curve, r runstone.PointRange, log bool) (int64, error) {
+func countUnfit(ctx context.Context, db *runstone.DB, c *curve, r runstone.PointRange, fl *plotFlags) (int64, error) {
 	var n int64
 	for cols, err := range db.PointsIn(ctx, []runstone.Curve{{Run: c.Run, Metric: c.Metric}}, r) {
 		if err != nil {
 			return n, err
 		}
-		for _, v := range cols.Values {
-			if !fits(v, log) {
+		for i, v := range cols.Values {
+			p := vertex{Step: cols.Steps[i], time: cols.Times[i]}
+			if fl.x.place(&p, c.start); !fits(v, fl.log) || math.IsNaN(p.x) {
 				n++
 			}
 		}
@@ -198,152 +225,4 @@ func countUnfit(ctx context.Context, db *runstone.DB, c *curve, r runstone.Point
 
 func fits(v float64, log bool) bool {
 	return !math.IsNaN(v) && !math.IsInf(v, 0) && (!log || v > 0)
-}
-
-// outline is the extreme points of each bucket, and the ends of the curve.
-func outline(found []runstone.Bucket) []vertex {
-	if len(found) == 0 {
-		return nil
-	}
-	first, last := &found[0].First, &found[len(found)-1].Last
-	out := []vertex{{first.Step, number(first.Value)}}
-	for i := range found {
-		out = append(out, corners(&found[i])...)
-	}
-	out = append(out, vertex{last.Step, number(last.Value)})
-	return slices.CompactFunc(out, func(p, q vertex) bool {
-		return p.Step == q.Step && math.Float64bits(float64(p.Value)) == math.Float64bits(float64(q.Value))
-	})
-}
-
-// corners are the extreme values of a bucket at its ends, in the order in which
-// its curve goes on the whole: a bucket is two columns of the drawing.
-func corners(b *runstone.Bucket) []vertex {
-	from, to := b.First.Step, b.Last.Step
-	switch {
-	case b.Count == b.NaN:
-		return nil
-	case b.Min == b.Max:
-		return []vertex{{from, number(b.Min)}}
-	case b.First.Value > b.Last.Value:
-		return []vertex{{from, number(b.Max)}, {to, number(b.Min)}}
-	}
-	return []vertex{{from, number(b.Min)}, {to, number(b.Max)}}
-}
-
-// plot draws curves that clean has left something of.
-func (a *app) plot(curves []*curve, log bool, width, height int) error {
-	from, to := int64(math.MaxInt64), int64(math.MinInt64)
-	lo, hi := math.Inf(1), math.Inf(-1)
-	for _, c := range curves {
-		for _, p := range c.Points {
-			from, to = min(from, p.Step), max(to, p.Step)
-			lo, hi = min(lo, float64(p.Value)), max(hi, float64(p.Value))
-		}
-	}
-	if math.IsInf(4*(hi-lo), 0) {
-		return refusedf("choose other steps, or --log", "the values are too far apart to be drawn")
-	}
-	y := newAxis(lo, hi, height-1) // the last line is the legend
-	data := make([][]float64, len(curves))
-	names := make([]string, len(curves))
-	for i, c := range curves {
-		if y.flat {
-			for k := range c.Points {
-				c.Points[k].Value = number(lo)
-			}
-		}
-		data[i], names[i] = c.columns(from, to, width), oneCell(c.name)
-	}
-	opts := y.options(log)
-	colors := seriesColors(len(curves))
-	if a.colors() {
-		opts = append(opts, asciigraph.SeriesColors(colors...))
-	} else if len(curves) > 1 {
-		opts = append(opts, asciigraph.SeriesChars(seriesChars(len(curves))...))
-	}
-	fmt.Fprintln(a.stdout, asciigraph.PlotMany(data, opts...))
-	fmt.Fprintf(a.stdout, "steps %d to %d", from, to)
-	for i, n := range names {
-		switch {
-		case a.colors():
-			n = colors[i].String() + "■ " + n + asciigraph.Default.String()
-		case len(names) > 1:
-			n = seriesMarks[i%len(seriesMarks)] + " " + n
-		}
-		fmt.Fprint(a.stdout, "  ", n)
-	}
-	_, err := fmt.Fprintln(a.stdout)
-	return err
-}
-
-// drop takes out what the axis cannot show, takes logarithms if asked to, and
-// returns how many were taken out.
-func (c *curve) drop(log bool) int {
-	n := len(c.Points)
-	c.Points = slices.DeleteFunc(c.Points, func(p vertex) bool {
-		return !fits(float64(p.Value), log)
-	})
-	if log {
-		for i := range c.Points {
-			c.Points[i].Value = number(math.Log10(float64(c.Points[i].Value)))
-		}
-	}
-	return n - len(c.Points)
-}
-
-// columns spreads the points over the columns of the drawing, with straight
-// lines between them and NaN outside.
-func (c *curve) columns(from, to int64, width int) []float64 {
-	out := make([]float64, width)
-	for i := range out {
-		out[i] = math.NaN()
-	}
-	last := -1
-	for _, p := range c.Points {
-		at := 0
-		if to > from {
-			// float64 keeps the difference of any two int64 from overflowing.
-			at = int(math.Round((float64(p.Step) - float64(from)) / (float64(to) - float64(from)) * float64(width-1)))
-		}
-		at = min(max(at, last, 0), width-1)
-		v := float64(p.Value)
-		switch {
-		case last < 0:
-		case at == last:
-			// Of two points in one column the one further from the column
-			// before is the spike.
-			if last > 0 && !math.IsNaN(out[last-1]) && math.Abs(v-out[last-1]) < math.Abs(out[last]-out[last-1]) {
-				continue
-			}
-		default:
-			for k := last + 1; k < at; k++ {
-				out[k] = out[last] + (v-out[last])*float64(k-last)/float64(at-last)
-			}
-		}
-		out[at], last = v, at
-	}
-	if last == 0 && width > 1 {
-		out[1] = out[0] // a lone point needs two columns to be seen
-	}
-	return out
-}
-
-var seriesMarks = []string{"*", "+", "o", "x", "#", "%", "@", "="}
-
-func seriesChars(n int) []asciigraph.CharSet {
-	sets := make([]asciigraph.CharSet, n)
-	for i := range sets {
-		sets[i] = asciigraph.CreateCharSet(seriesMarks[i%len(seriesMarks)])
-	}
-	return sets
-}
-
-func seriesColors(n int) []asciigraph.AnsiColor {
-	palette := []asciigraph.AnsiColor{asciigraph.Blue, asciigraph.Red, asciigraph.Green, asciigraph.Yellow, asciigraph.Magenta, asciigraph.Cyan}
-	out := make([]asciigraph.AnsiColor, n)
-	for i := range out {
-		out[i] = palette[i%len(palette)]
-	}
-	return out
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/guptarohit/asciigraph"
 )
@@ -61,4 +63,51 @@ func (y axis) label(v float64, log bool) string {
 		v = 0 // not minus zero
 	}
 	return strconv.FormatFloat(v, 'g', -1, 64)
+}
+
+// What an x axis shows.
+const (
+	xStep     = "step"
+	xTime     = "time"
+	xRelative = "relative"
+)
+
+// plotX is an x axis.
+type plotX struct {
+	of  string
+	log bool
+}
+
+// place finds out where a point of a run that began at start is drawn: NaN for one
+// that the axis cannot show.
+func (x plotX) place(p *vertex, start int64) {
+	// float64 keeps the difference of any two int64 from overflowing.
+	switch x.of {
+	case xTime:
+		p.x = float64(p.time)
+	case xRelative:
+		p.x = float64(p.time) - float64(start)
+	default:
+		p.x = float64(p.Step)
+	}
+	if x.log {
+		if p.x <= 0 {
+			p.x = math.NaN()
+		}
+		p.x = math.Log10(p.x)
+	}
+}
+
+// span says what the axis covers.
+func (x plotX) span(from, to float64) string {
+	if x.log {
+		from, to = math.Round(math.Pow(10, from)), math.Round(math.Pow(10, to))
+	}
+	switch x.of {
+	case xTime:
+		return moment(int64(from)) + " to " + moment(int64(to))
+	case xRelative:
+		return "elapsed " + span(max(0, time.Duration(from)*time.Millisecond)) + " to " + span(max(0, time.Duration(to)*time.Millisecond))
+	}
+	return fmt.Sprintf("steps %.0f to %.0f", from, to)
 }
