@@ -27,7 +27,12 @@ function packed(): Plugin {
 export default defineConfig({
   base: './', // the server may have a prefix
   plugins: [svelte(), packed()],
-  worker: { format: 'es' }, // it loads the reader of Parquet when it meets the first
+  worker: {
+    format: 'es', // it loads the reader of Parquet when it meets the first
+    // A decompressor that is not used would compile WebAssembly, which the policy of
+    // the pages forbids: it is left out as what has no effects.
+    rolldownOptions: { treeshake: { moduleSideEffects: [{ test: /hysnappy|hyparquet-compressors/, sideEffects: false }] } },
+  },
   build: {
     emptyOutDir: false,
     target: 'es2022',

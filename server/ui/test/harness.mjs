@@ -7,7 +7,9 @@ import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { crc32, deflateSync } from 'node:zlib'
 import { chromium } from 'playwright-core'
+import { build } from 'vite'
 
 const binary = process.env.RUNSTONE ?? new URL('../../../bin/runstone', import.meta.url).pathname
 const chrome = process.env.CHROMIUM ?? '/usr/bin/chromium'
@@ -90,6 +92,13 @@ export class Lab {
     return String(done.stdout)
   }
 
+  /** The runs of an experiment as Parquet, as the command line exports them. */
+  parquet(experiment) {
+    const done = spawnSync(binary, ['export', '-', '-d', this.data, '-e', experiment], { maxBuffer: 1 << 26 })
+    assert.equal(done.status, 0, String(done.stderr))
+    return done.stdout
+  }
+
   /** An experiment that was logged beside the server, which hears of it soon. */
   async named(name) {
     for (let i = 0; ; i++) {
@@ -128,6 +137,21 @@ function* chunks(list, n) {
   for (let i = 0; i < list.length; i += n) yield list.slice(i, i + n)
 }
 
+/** A picture in PNG, all of one colour. */
+export function png(width, height, rgb) {
+  const row = Buffer.concat([Buffer.from([0]), ...Array.from({ length: width }, () => Buffer.from(rgb))])
+  const head = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 8, 2, 0, 0, 0])
+  head.writeUInt32BE(width, 0)
+  head.writeUInt32BE(height, 4)
+  const chunk = (type, data) => {
+    const body = Buffer.concat([Buffer.from(type), data]), size = Buffer.alloc(4), sum = Buffer.alloc(4)
+    size.writeUInt32BE(data.length)
+    sum.writeUInt32BE(crc32(body))
+    return Buffer.concat([size, body, sum])
+  }
+  return Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), chunk('IHDR', head), chunk('IDAT', deflateSync(Buffer.concat(Array(height).fill(row)))), chunk('IEND', Buffer.alloc(0))])
+}
+
 /** A noisy falling curve. */
 export function curve(n, seed = 1) {
   let state = seed
@@ -159,3 +183,12 @@ export function realCurves(most) {
 }
 
 const lines = (key, values) => values.map((v, step) => ({ step, [key]: v }))
+
+/** What a file of src/lib that needs no page exports, in Node. */
+export async function lib(name) {
+  const [{ output }] = await build({
+    configFile: false, logLevel: 'error',
+    build: { write: false, minify: false, lib: { entry: new URL(`../src/lib/${name}.ts`, import.meta.url).pathname, formats: ['es'] } },
+  })
+  return import('data:text/javascript;base64,' + Buffer.from(output[0].code).toString('base64'))
+}

@@ -21,13 +21,16 @@ export function steppedName(path: string): Stepped | undefined {
 
 export const isTwin = (path: string) => /[+%]compressed\.webp$/.test(path)
 
+/** Pictures of cells, which MLflow's log_table puts beside its tables. */
+const ofTable = (path: string) => path.startsWith('table_images/')
+
 /** Files by what people call them: a path, or a series with its steps. */
-export interface Item { name: string, kind: Kind, steps: { step: number, path: string }[] | undefined, path: string, size: number }
+export interface Item { name: string, kind: Kind, steps: { step: number, path: string, size: number }[] | undefined, path: string, size: number }
 
 export function items(files: FileEntry[]): Map<string, Item> {
   const out = new Map<string, Item>(), series = new Map<string, { file: FileEntry, at: Stepped }[]>()
   for (const file of files) {
-    if (isTwin(file.path)) continue
+    if (isTwin(file.path) || ofTable(file.path)) continue
     const at = steppedName(file.path)
     if (!at) {
       out.set(file.path, { name: file.path, kind: kindOf(file.path), steps: undefined, path: file.path, size: file.file_size ?? 0 })
@@ -39,14 +42,14 @@ export function items(files: FileEntry[]): Map<string, Item> {
   }
   for (const [name, list] of series) {
     list.sort((a, b) => a.at.step - b.at.step || a.at.time - b.at.time)
-    const steps = new Map(list.map((l) => [l.at.step, l.file.path])) // of several at a step the newest
-    out.set(name, { name, kind: kindOf(list[0].file.path), steps: [...steps].map(([step, path]) => ({ step, path })), path: list[0].file.path, size: Math.max(...list.map((l) => l.file.file_size ?? 0)) })
+    const steps = new Map(list.map((l) => [l.at.step, l.file])) // of several at a step the newest
+    out.set(name, { name, kind: kindOf(list[0].file.path), steps: [...steps].map(([step, f]) => ({ step, path: f.path, size: f.file_size ?? 0 })), path: list[0].file.path, size: 0 })
   }
   return new Map([...out].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
 }
 
 /** The file of an item at a step, or the last one before it. */
-export function pathAt(item: Item, step: number): { path: string, step: number | undefined } | undefined {
-  if (!item.steps) return { path: item.path, step: undefined }
+export function pathAt(item: Item, step: number): { path: string, step: number | undefined, size: number } | undefined {
+  if (!item.steps) return { path: item.path, step: undefined, size: item.size }
   return item.steps.findLast((s) => s.step <= step)
 }

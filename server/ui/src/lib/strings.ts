@@ -66,7 +66,8 @@ export const text = {
   },
   files: {
     none: 'No artifacts', noneBody: 'The run has logged no files.', choose: 'Choose a file to see it.', download: 'Download', tooLarge: (size: string) => `${size}: too large to show here.`,
-    notShown: 'Files of this kind are not shown here: what is in them could be run by the browser.', cut: (size: string) => `The first ${size} are shown.`, rows: (n: string) => `The first ${n} rows are shown.`, text: 'Text', table: 'Table', folder: 'Folder', notJSON: 'This is not JSON; the text is shown.',
+    notShown: 'Files of this kind are not shown here: what is in them could be run by the browser.', cut: (size: string) => `The first ${size} are shown.`, rows: (n: string) => `The first ${n} rows are shown.`, text: 'Text', table: 'Table', tree: 'Tree', start: 'Start', end: 'End', part: 'Part of the file', shownAs: 'Shown as', more: (n: string) => `${n} more`, cutEnd: (size: string) => `The last ${size} are shown.`,
+    shape: (rows: string, columns: string) => `${rows} rows, ${columns} columns`, flavors: 'Flavors', python: 'Python', mlflow: 'MLflow', created: 'Made (UTC)', model: 'Model id', run: 'Run', size: 'Size', inputs: 'Inputs', outputs: 'Outputs',
   },
   compare: {
     title: 'Compare runs', few: 'Choose two runs or more to compare', fewBody: 'Select runs in the table with x, then press c.', differing: 'Only what differs', params: 'Parameters', metrics: 'Metrics', info: 'Runs', same: 'No difference', best: 'best', worst: 'worst', turn: 'Which way is better: click to turn it', lower: 'lower is better', higher: 'higher is better', charts: 'Charts', tags: 'Tags',
@@ -84,6 +85,12 @@ export const text = {
     key: 'Dots are medians, bars 95 % intervals, thin lines all values; ◆ begins a new level.', few: 'too few values',
     a: 'A, before', b: 'B, after', picker: 'a run, a commit, latest~1, branch:main', swap: 'Swap A and B', only: 'Only significant', copy: 'Copy as text', copied: 'Copied', name: 'Benchmark', geomean: 'geomean', vs: 'B to A', detail: 'p and n', by: 'Sort by change',
     differ: (key: string, a: string, b: string) => `${key} differs: ${a} and ${b}`, nothing: 'Nothing to compare', unknownRun: 'There is no such run', nothingBody: 'It takes two runs: log another one.', noRows: 'No row differs by more than chance explains.', same: 'A and B are the same run.', missing: 'only on one side', unclear: 'no difference told',
+  },
+  compareFiles: {
+    title: 'Artifacts', none: 'The runs have logged no files that can be shown.', choose: 'Choose a file to see it of all runs.', cut: 'There are more files than are listed here.', stepped: 'steps', step: 'Step', against: 'Against',
+    side: 'Side by side', overlay: 'Overlay', flicker: 'Flicker', next: 'Next', strength: 'Strength', below: 'below', difference: 'Difference', whole: 'All lines', same: 'The files are the same.', equal: (n: string) => `${n} equal lines`,
+    part: 'A part of the files is compared: they are long.', onlyIn: (name: string) => `Only ${name} has this file.`, missing: (names: string) => `Not in ${names}.`, noStep: 'Nothing at this step or before it.', atStep: (s: string) => `of step ${s}`,
+    keys: { before: 'step before', after: 'next step', next: 'next picture' },
   },
   curves: {
     title: 'Curves', link: 'Curves', few: 'Choose runs whose curves to draw', fewBody: 'Select runs in the table with x, press c, then follow Curves.', reading: 'Reading tables…',

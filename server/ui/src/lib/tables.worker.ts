@@ -24,7 +24,7 @@ export interface Job {
 export interface Answer { preview: Preview, open: Opened, score: Scored, band: Band, drawn: Drawn, counts: ClassCounts[] }
 export interface Asked<K extends keyof Job = keyof Job> { id: number, what: K, args: Job[K] }
 
-const mostRows = 2_000_000, mostClasses = 50, mostLists = 50, previewBytes = 64 << 20, tableBytes = 256 << 20
+const mostRows = 2_000_000, mostClasses = 50, mostParts = 50, mostLooked = 1000, previewBytes = 64 << 20, tableBytes = 256 << 20
 const tables = new Map<string, Columns>()
 
 async function whole(url: string): Promise<string> {
@@ -70,23 +70,27 @@ function inner(value: unknown): unknown {
   return keys.length === 1 && typeof only === 'object' && only !== null && !Array.isArray(only) && Object.values(only).every(Array.isArray) ? only : value
 }
 
-/** Lists of numbers, as predict_proba gives them, become columns: name[0], name[1]. */
+/** Lists of numbers, as predict_proba gives them, become columns: name[0], name[1]; maps too: name.key. */
 function spread(t: Columns): Columns {
   const out: Columns = { ...t, names: [], columns: [] }
+  const add = (name: string, values: unknown[]) => {
+    out.names.push(name)
+    out.columns.push(values)
+  }
   for (let c = 0; c < t.names.length; c++) {
-    const first = t.columns[c].find((v) => v !== null && v !== undefined)
-    if (Array.isArray(first) && first.length <= mostLists && first.every((v) => typeof v === 'number')) {
-      for (let i = 0; i < first.length; i++) {
-        out.names.push(`${t.names[c]}[${i}]`)
-        out.columns.push(t.columns[c].map((v) => (Array.isArray(v) ? (v[i] as unknown) ?? null : null)))
-      }
-    } else {
-      out.names.push(t.names[c])
-      out.columns.push(t.columns[c])
-    }
+    const name = t.names[c], values = t.columns[c], first = values.find((v) => v !== null && v !== undefined)
+    if (Array.isArray(first) && first.length <= mostParts && first.every((v) => typeof v === 'number')) {
+      for (let i = 0; i < first.length; i++) add(`${name}[${i}]`, values.map((v) => (Array.isArray(v) ? (v[i] as unknown) ?? null : null)))
+    } else if (isMap(first)) {
+      const keys = new Set<string>()
+      for (const v of values.slice(0, mostLooked)) if (isMap(v)) for (const k in v) if (keys.size < mostParts) keys.add(k)
+      for (const k of keys) add(`${name}.${k}`, values.map((v) => (isMap(v) ? v[k] ?? null : null)))
+    } else add(name, values)
   }
   return out
 }
+
+const isMap = (v: unknown): v is Record<string, unknown> => typeof v === 'object' && v !== null && Object.getPrototypeOf(v) === Object.prototype
 
 function numberOf(v: unknown): number {
   if (typeof v === 'number') return v

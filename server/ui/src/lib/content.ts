@@ -1,0 +1,71 @@
+// What is in a file of a run, for showing: the first part of a text, or its end; the
+// first rows of a table; nothing that could run.
+
+import { fileText, fileURL } from './api'
+import { facts, type Facts } from './mlmodel'
+import { kindOf, separatorOf, type Kind } from './kinds'
+import { fromCSV, fromJSON, fromLines } from './preview'
+import type { Tables } from './tables'
+
+export const cut = 512 * 1024, cutJSON = 8 << 20, mostRows = 500
+
+export interface Rows { names: string[], types: string[], rows: unknown[][], total: number, columns: number, by: string }
+
+export interface Content {
+  kind: Kind
+  path: string
+  views: ('table' | 'tree' | 'text')[] // ways to show it, the usual one first
+  whole: boolean
+  text?: string // as it is, or JSON with indents
+  rows?: Rows
+  value?: unknown // of JSON
+  facts?: Facts
+}
+
+/** The last bytes of a file of a run. */
+async function fileEnd(run: string, path: string, bytes: number, signal?: AbortSignal): Promise<string> {
+  const answer = await fetch(fileURL(run, path), { credentials: 'same-origin', signal, headers: { Range: `bytes=-${bytes}` } })
+  if (!answer.ok) throw new Error(`The server answered ${answer.status}.`)
+  const text = await answer.text()
+  return answer.status === 206 ? text.slice(text.indexOf('\n') + 1) : text // from the first whole line
+}
+
+const across = (c: { names: string[], columns: unknown[][], rows: number }, total: number): Rows => ({
+  names: c.names, types: [], rows: Array.from({ length: c.rows }, (_, r) => c.columns.map((x) => x[r])), total, columns: c.names.length, by: '',
+})
+
+/** Reads a file; `end` asks for the end of a long text. Pictures and files of unknown kinds have nothing to read. */
+export async function read(tables: Tables, run: string, path: string, size: number, end: boolean, signal?: AbortSignal): Promise<Content> {
+  const kind = kindOf(path), most = kind === 'json' ? cutJSON : cut
+  const out: Content = { kind, path, views: ['text'], whole: size <= most }
+  if (kind === 'image' || kind === 'other') return out
+  if (kind === 'parquet') {
+    const p = await tables.ask('preview', new URL(fileURL(run, path), document.baseURI).href, size, mostRows)
+    return { ...out, views: ['table'], whole: p.rows.length === p.total, rows: p }
+  }
+  if (!size) return { ...out, text: '' }
+  const text = end && !out.whole ? await fileEnd(run, path, most, signal) : await fileText(run, path, most, signal)
+  out.text = text
+  if (kind === 'csv') {
+    const t = fromCSV(text, separatorOf(path), mostRows)
+    return t.names.length ? { ...out, views: ['table', 'text'], rows: across(t, t.cut || !out.whole ? -1 : t.rows) } : out
+  }
+  if (kind === 'lines') {
+    const t = fromLines(text, mostRows)
+    return t ? { ...out, views: ['table', 'text'], rows: across(t, t.cut || !out.whole ? -1 : t.rows) } : out
+  }
+  if (kind === 'mlmodel') return { ...out, facts: facts(text) }
+  if (kind !== 'json') return out
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return { ...out, text: text.slice(0, cut) }
+  }
+  const pretty = JSON.stringify(value, null, 2), t = fromJSON(value, mostRows)
+  const split = typeof value === 'object' && value !== null && 'columns' in value && 'data' in value
+  return {
+    ...out, value, text: pretty.slice(0, cut), whole: pretty.length <= cut, views: t ? (split ? ['table', 'text', 'tree'] : ['text', 'tree', 'table']) : ['text', 'tree'],
+    rows: t && across(t, t.cut ? -1 : t.rows),
+  }
+}
