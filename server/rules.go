@@ -161,6 +161,7 @@ var rules = map[string]rule{
 	"POST /model-versions/set-tag":          needs(model, toEdit),
 	"DELETE /model-versions/delete-tag":     needs(model, toManage),
 
+	"GET /session":        needs(anyUser, 0),
 	"POST /search-runs":   needs(experiments, toRead),
 	"POST /search-check":  needs(experiments, toRead),
 	"POST /search-fields": needs(experiments, toRead),

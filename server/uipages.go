@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"embed"
 	"io/fs"
 	"net/http"
@@ -46,6 +47,18 @@ point a client at this address with <code>mlflow.set_tracking_uri</code> or <cod
 <code>make build</code> makes one with it. Another UI, such as that of an installed <code>mlflow</code>, is shown with <code>--ui</code> and its folder.</p>
 </html>
 `
+
+// uiSession answers who uses the pages; where there are no users it is "".
+func (s *Server) uiSession(ctx context.Context, a args) (any, error) {
+	var answer struct {
+		User  string `json:"user"`
+		Admin bool   `json:"admin"`
+	}
+	if u := userOf(ctx); u != nil {
+		answer.User, answer.Admin = u.Name, u.Admin
+	}
+	return answer, a.done()
+}
 
 // pages answers the page that all views are drawn in.
 func (s *Server) pages(w http.ResponseWriter) {

@@ -11,7 +11,7 @@ import { crc32, deflateSync } from 'node:zlib'
 import { chromium } from 'playwright-core'
 import { build } from 'vite'
 
-const binary = process.env.RUNSTONE ?? new URL('../../../bin/runstone', import.meta.url).pathname
+export const binary = process.env.RUNSTONE ?? new URL('../../../bin/runstone', import.meta.url).pathname
 const chrome = process.env.CHROMIUM ?? '/usr/bin/chromium'
 
 export class Lab {
@@ -115,14 +115,33 @@ export class Lab {
     const context = await this.browser.newContext({ viewport: { width: 1400, height: 860 }, ...options })
     const page = await context.newPage()
     page.complaints = []
-    page.on('console', (m) => { if (m.type() === 'error' || m.type() === 'warning') page.complaints.push(m.text()) })
+    page.on('console', (m) => { if (m.type() === 'error' || m.type() === 'warning') page.complaints.push(`${m.text()} ${m.location().url}`) })
     page.on('pageerror', (e) => page.complaints.push(String(e)))
+    page.busy = new Set() // requests that are under way, but for listeners, which stay
     page.on('request', (r) => {
+      if (!r.url().includes('/ajax-api/runstone/live?')) page.busy.add(r)
       if (!r.url().startsWith(this.origin + '/') && !r.url().startsWith('blob:')) page.complaints.push('request to ' + r.url())
     })
+    page.on('requestfinished', (r) => page.busy.delete(r))
+    page.on('requestfailed', (r) => page.busy.delete(r))
     page.setDefaultTimeout(10_000)
     await page.goto(this.base + '/' + hash)
     return page
+  }
+
+  /** Opens a view in a page, and waits until it has all that it asks for. */
+  async visit(page, hash) {
+    await page.evaluate((h) => { location.hash = h }, hash)
+    await this.settle(page)
+  }
+
+  async settle(page) {
+    for (let quiet = 0, i = 0; quiet < 3; i++) {
+      assert.ok(i < 400, 'no end of requests: ' + [...page.busy].map((r) => r.url()).join(' '))
+      await page.waitForTimeout(50)
+      quiet = page.busy.size ? 0 : quiet + 1
+    }
+    await page.evaluate(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r))))
   }
 
   async done(page) {

@@ -33,7 +33,7 @@ const names = (page) => page.locator('.body .row .name a').allTextContents()
 test('experiments: opened by name, made, renamed, deleted and restored', async () => {
   const page = await lab.page()
   await page.getByRole('link', { name: 'lab study' }).waitFor()
-  assert.equal(await page.getByRole('row', { name: /lab study/ }).getByRole('cell').nth(2).textContent(), '7')
+  await page.getByRole('row', { name: /lab study/ }).getByRole('cell', { name: '7', exact: true }).waitFor()
   await page.getByRole('button', { name: 'New experiment' }).click()
   await page.getByLabel('Name of the new experiment').fill('second')
   await page.getByRole('button', { name: 'OK' }).click()

@@ -1,29 +1,40 @@
 // Requests to the server. Paths are below the page, so that a prefix needs no
 // setting. What cannot be answered is an ApiError with the server's own words.
 
+import { connection } from './connection.svelte'
+import { text as words } from './strings'
+
 export class ApiError extends Error {
   constructor(readonly status: number, readonly code: string, message: string) {
     super(message)
   }
 }
 
-async function ask(path: string, init: RequestInit): Promise<Response> {
+async function ask(path: string, init: RequestInit, changes = false): Promise<Response> {
   let answer: Response
   try {
     answer = await fetch(path, { credentials: 'same-origin', ...init })
   } catch (e) {
     if ((e as Error).name === 'AbortError') throw e
-    throw new ApiError(0, 'UNREACHABLE', 'The server does not answer.')
+    return unreachable(changes)
   }
   if (answer.ok) return answer
+  if (answer.status === 502 || answer.status === 504) return unreachable(changes) // a proxy without its server
+  if (answer.status === 401) throw new ApiError(401, 'UNAUTHENTICATED', words.error.signedOut)
+  if (answer.status === 403) throw new ApiError(403, 'PERMISSION_DENIED', changes ? words.error.mayNotChange : words.error.mayNotSee)
   const text = await answer.text()
   try {
     const e = JSON.parse(text)
     throw new ApiError(answer.status, e.error_code ?? '', e.message ?? text)
   } catch (e) {
     if (e instanceof ApiError) throw e
-    throw new ApiError(answer.status, '', `The server answered ${answer.status}.`)
+    throw new ApiError(answer.status, '', words.error.status(answer.status))
   }
+}
+
+function unreachable(changes: boolean): never {
+  connection.fail(!changes)
+  throw new ApiError(0, 'UNREACHABLE', words.error.unreachable)
 }
 
 const post = (body: unknown, signal?: AbortSignal): RequestInit => ({
@@ -49,13 +60,13 @@ export async function ownBytes(name: string, body: unknown, signal?: AbortSignal
   return (await ask('ajax-api/runstone/' + name, post(body, signal))).arrayBuffer()
 }
 
-/** MLflow's API. */
+/** MLflow's API; send is for what changes something. */
 export async function get<T>(name: string, args: Record<string, string | number | undefined> = {}, signal?: AbortSignal): Promise<T> {
   return (await ask('ajax-api/2.0/mlflow/' + name + query(args), { signal })).json()
 }
 
 export async function send<T>(name: string, body: unknown): Promise<T> {
-  return (await ask('ajax-api/2.0/mlflow/' + name, post(body))).json()
+  return (await ask('ajax-api/2.0/mlflow/' + name, post(body), !/\/search/.test(name))).json()
 }
 
 /** The address of a file of a run. */

@@ -1,21 +1,38 @@
 // Hears from the server what changed, see server/uilive.go.
 
 import { eventsURL } from './api'
+import { connection } from './connection.svelte'
 
 export interface Change { runs: string[], list: boolean }
+
+const again = 5000 // ms until a listener that was turned away comes again
 
 /** Listens until the returned function is called. A hidden page does not listen. */
 export function listen(experiments: string[], runs: string[], heard: (c: Change) => void): () => void {
   let source: EventSource | undefined
   let missed = false
+  let timer = 0
   const open = () => {
+    clearTimeout(timer)
     if (document.hidden || source) return
-    source = new EventSource(eventsURL(experiments, runs))
-    source.addEventListener('change', (e) => heard(JSON.parse((e as MessageEvent).data)))
-    if (missed) heard({ runs, list: true })
-    missed = false
+    const s = new EventSource(eventsURL(experiments, runs))
+    source = s
+    s.addEventListener('change', (e) => heard(JSON.parse((e as MessageEvent).data)))
+    s.addEventListener('open', () => {
+      if (missed) heard({ runs, list: true })
+      missed = false
+    })
+    s.addEventListener('error', () => {
+      if (source !== s) return
+      missed = true
+      if (s.readyState === EventSource.CLOSED) { // turned away: the browser does not come again
+        close()
+        timer = window.setTimeout(open, again)
+      } else void fetch('health', { cache: 'no-store' }).catch(() => connection.fail(false))
+    })
   }
   const close = () => {
+    clearTimeout(timer)
     source?.close()
     source = undefined
   }

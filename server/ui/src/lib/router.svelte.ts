@@ -1,6 +1,7 @@
 // The address of a view is behind '#', in the form of MLflow's own pages: so what
 // its clients print ("View run at …") leads here, and a prefix does not matter.
 
+import type { Component } from 'svelte'
 import { routes, type Route } from '../routes'
 
 export interface Place {
@@ -8,6 +9,8 @@ export interface Place {
   args: Record<string, string>
   query: URLSearchParams
   route: Route | undefined
+  page?: Component // of the route
+  failed?: Error // why there is none
 }
 
 function parse(): Place {
@@ -47,10 +50,29 @@ function decode(s: string): string {
 }
 
 class Router {
-  place = $state.raw<Place>(parse())
+  place = $state.raw<Place>({ path: '', args: {}, query: new URLSearchParams(), route: undefined })
+  private turn = 0
+  private pages = new Map<Route, Component>()
 
   constructor() {
-    addEventListener('hashchange', () => { this.place = parse() })
+    addEventListener('hashchange', () => { void this.move() })
+    queueMicrotask(() => { void this.move() }) // the table of routes is there when all modules are
+  }
+
+  // The place changes when its page is there, so that no page sees the address of another.
+  private async move() {
+    const next = parse(), turn = ++this.turn
+    if (next.route) {
+      try {
+        const page = this.pages.get(next.route) ?? next.route.page()
+        next.page = page instanceof Promise ? await page : page
+        this.pages.set(next.route, next.page)
+      } catch (e) {
+        next.failed = e as Error
+      }
+      if (turn !== this.turn) return
+    }
+    this.place = next
   }
 
   go(href: string) {
@@ -68,7 +90,7 @@ class Router {
     if (href === location.hash) return
     if (push) history.pushState(null, '', href)
     else history.replaceState(null, '', href)
-    this.place = parse()
+    void this.move()
   }
 }
 

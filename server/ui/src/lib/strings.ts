@@ -6,7 +6,12 @@ export const text = {
   loading: 'Loading…',
   retry: 'Try again',
   missing: { title: 'There is no such page', body: 'The address may be of another version, or mistyped.', link: 'Experiments' },
-  error: { title: 'That did not work', unreachable: 'The server does not answer. It may have been stopped.' },
+  error: { title: 'That did not work', unreachable: 'The server does not answer. It may have been stopped.',
+    signedOut: 'You are not signed in any more. Load the page again to give your name and password.',
+    mayNotSee: 'You have no permission to see this. Who manages it, or an administrator, can grant it.',
+    mayNotChange: 'You have no permission to change this. Who manages it, or an administrator, can grant it.',
+    status: (n: number) => `The server answered ${n}.` },
+  shell: { skip: 'Skip to the page', lost: 'The server does not answer. It is asked again and again …', user: (name: string, admin: boolean) => `Signed in as ${name}${admin ? ', an administrator' : ''}` },
   experiments: {
     title: 'Experiments', name: 'Name', runs: 'Runs', last: 'Last run', created: 'Created', search: 'Search by name',
     none: 'No experiments', noneBody: 'Log a run from a program, and it appears here:',
