@@ -224,7 +224,7 @@ test('models: made, searched for, sorted; a name with odd characters', async () 
   assert.deepEqual(await page.locator('a.open').allTextContents(), [odd, 'sepsis study'], 'the newest change first')
   await page.getByRole('button', { name: 'Name' }).click()
   await page.waitForURL(/order=name\+ASC/)
-  for (const [words, found] of [['SEPSIS', 'sepsis study'], ["100% 'NÉ'", odd], ['"b" <b>', odd], ["name LIKE 'sep%'", 'sepsis study']]) {
+  for (const [words, found] of [['SEPSIS', 'sepsis study'], ["100% 'NÉ'", odd], ["name LIKE 'sep%'", 'sepsis study'], ['"b" <b>', odd], ['y', 'sepsis study']]) {
     await page.keyboard.press('/')
     await page.getByRole('searchbox').fill(words)
     await page.waitForFunction((f) => [...document.querySelectorAll('a.open')].map((a) => a.textContent).join() === f, found)
@@ -325,6 +325,7 @@ test('everything by keyboard', async () => {
   await press('j', 'j', 'Enter')
   await heading(page, 'Version 3').waitFor()
   await press('g', 'm')
+  await heading(page, 'Models').waitFor()
   await page.getByRole('link', { name: 'sepsis study', exact: true }).waitFor()
   await press('j', 'Enter')
   await heading(page, 'sepsis study').waitFor()

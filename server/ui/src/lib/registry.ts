@@ -65,9 +65,10 @@ export const dropAlias = (name: string, alias: string) => change('DELETE', 'regi
 
 /** Makes a version, and the model too if it is not there. */
 export async function register(name: string, from: RunModel, run: string): Promise<ModelVersion> {
+  const there = await get<{ registered_models?: RegisteredModel[] }>('registered-models/search', { filter: `name = x'${hex(name)}'`, max_results: 1 })
   try {
-    await send('registered-models/create', { name })
-  } catch (e) {
+    if (!there.registered_models?.length) await send('registered-models/create', { name })
+  } catch (e) { // one that this user may not see, or that was made meanwhile
     if (!(e instanceof ApiError) || e.code !== 'RESOURCE_ALREADY_EXISTS') throw e
   }
   const made = await send<{ model_version: ModelVersion }>('model-versions/create', {
@@ -76,11 +77,14 @@ export async function register(name: string, from: RunModel, run: string): Promi
   return made.model_version
 }
 
+// A field, an operator and a value at the beginning: tags.team = 'imaging'.
+const filter = /^[\s(]*(not\s+)?[\w.]+([`"'][^`"']+[`"'])?\s*(!?=|<>|[<>]=?|!?~\*?|(not\s+)?(i?like|in)\b|is\b)\s*(x?['"(\d]|not\b|null\b)/i
+
 /** What a search for models asks: words are looked for in names, and what reads as a filter is one. */
 export function filterOf(text: string): string {
   const words = text.trim()
   if (!words) return ''
-  if (/[=<>~]|\b(i?like|in|is)\b.*['"(]/i.test(words)) return words
+  if (filter.test(words)) return words
   const pattern = words.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
   return `name ~* x'${hex(pattern)}'`
 }
