@@ -31,10 +31,12 @@ type uiChange struct {
 	New     string `json:"new"`
 }
 
-// uiHistory lists changes of a model, the newest first: those before the number
-// "before". "next" is that of the page behind this one, 0 at the end.
+// uiHistory lists changes of a model, or of one version, the newest first: those
+// before the number "before". "next" is that of the page behind this one, 0 at the
+// end.
 func (s *Server) uiHistory(ctx context.Context, a args) (any, error) {
 	name, before, limit := a.need("name"), int(a.int("before", 0)), a.maxResults(100, maxUIChanges)
+	version := int(a.int("version", 0)) // 0: everything
 	if err := a.done(); err != nil {
 		return nil, err
 	}
@@ -46,6 +48,9 @@ func (s *Server) uiHistory(ctx context.Context, a args) (any, error) {
 		for c, err := range lineage.History(tx, name, before) {
 			if err != nil {
 				return err
+			}
+			if version > 0 && c.Version != version {
+				continue
 			}
 			if len(answer.Changes) == limit {
 				answer.Next = answer.Changes[limit-1].Number

@@ -69,6 +69,9 @@ func TestUIHistory(t *testing.T) {
 		}
 	}
 	require.Equal(t, p.lines(), paged)
+	one := answer[changesPage](t, g.want(200, "reader", "GET", path+"&version=1", ""))
+	require.Equal(t, append(append([]string{}, p.lines()[3:5]...), p.lines()[6]),
+		one.lines())
 	g.want(403, "none", "GET", path, "")
 	g.want(404, "reader", "GET", uiAPI+"/model-history?name=nope", "")
 	g.want(400, "reader", "GET", path+"&before=-1", "")

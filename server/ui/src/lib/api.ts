@@ -41,9 +41,14 @@ const post = (body: unknown, signal?: AbortSignal): RequestInit => ({
   method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), signal,
 })
 
-const query = (args: Record<string, string | number | undefined>) => {
+type Args = Record<string, string | number | string[] | undefined>
+
+const query = (args: Args) => {
   const q = new URLSearchParams()
-  for (const [k, v] of Object.entries(args)) if (v !== undefined) q.set(k, String(v))
+  for (const [k, v] of Object.entries(args)) {
+    if (Array.isArray(v)) for (const x of v) q.append(k, x)
+    else if (v !== undefined) q.set(k, String(v))
+  }
   return q.size ? '?' + q : ''
 }
 
@@ -52,7 +57,7 @@ export async function own<T>(name: string, body: unknown, signal?: AbortSignal):
   return (await ask('ajax-api/runstone/' + name, post(body, signal))).json()
 }
 
-export async function ownGet<T>(name: string, args: Record<string, string | number | undefined>, signal?: AbortSignal): Promise<T> {
+export async function ownGet<T>(name: string, args: Args, signal?: AbortSignal): Promise<T> {
   return (await ask('ajax-api/runstone/' + name + query(args), { signal })).json()
 }
 
@@ -67,6 +72,17 @@ export async function get<T>(name: string, args: Record<string, string | number 
 
 export async function send<T>(name: string, body: unknown): Promise<T> {
   return (await ask('ajax-api/2.0/mlflow/' + name, post(body), !/\/search/.test(name))).json()
+}
+
+/** MLflow's API where it wants another method. */
+export async function change<T>(method: 'PATCH' | 'DELETE', name: string, body: unknown): Promise<T> {
+  return (await ask('ajax-api/2.0/mlflow/' + name, { ...post(body), method })).json()
+}
+
+/** The first bytes of a file of a model version. */
+export async function versionFile(name: string, version: string, path: string, bytes: number, signal?: AbortSignal): Promise<string> {
+  const answer = await ask('model-versions/get-artifact' + query({ name, version, path }), { signal, headers: { Range: `bytes=0-${bytes - 1}` } })
+  return new TextDecoder().decode(await answer.arrayBuffer())
 }
 
 /** The address of a file of a run. */

@@ -2,7 +2,7 @@
 // first rows of a table; nothing that could run.
 
 import { fileText, fileURL } from './api'
-import { facts, type Facts } from './mlmodel'
+import { parseMLmodel, type MLmodel } from './mlmodel'
 import { kindOf, separatorOf, type Kind } from './kinds'
 import { fromCSV, fromJSON, fromLines } from './preview'
 import type { Tables } from './tables'
@@ -19,7 +19,7 @@ export interface Content {
   text?: string // as it is, or JSON with indents
   rows?: Rows
   value?: unknown // of JSON
-  facts?: Facts
+  model?: MLmodel // undefined where the file is not YAML
 }
 
 /** The last bytes of a file of a run. */
@@ -54,7 +54,7 @@ export async function read(tables: Tables, run: string, path: string, size: numb
     const t = fromLines(text, mostRows)
     return t ? { ...out, views: ['table', 'text'], rows: across(t, t.cut || !out.whole ? -1 : t.rows) } : out
   }
-  if (kind === 'mlmodel') return { ...out, facts: facts(text) }
+  if (kind === 'mlmodel') return { ...out, model: await parseMLmodel(text).catch(() => undefined) }
   if (kind !== 'json') return out
   let value: unknown
   try {

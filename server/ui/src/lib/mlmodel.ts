@@ -1,56 +1,100 @@
-// The main facts of an MLmodel file: its flavors, signature and origin. It is read as
-// the YAML that MLflow writes, of nested keys and quoted texts, and not as any YAML.
+// What an MLmodel file says of a model: flavors, signature. The file came from a
+// run: whatever is in it is read as text.
 
-import { bytes } from './format'
+import { versionFile } from './api'
+import type { KV } from './types'
 
-export interface Facts { flavors: string[], python: string, inputs: string[], outputs: string[], model: string, run: string, created: string, mlflow: string, size: string }
+export interface Column { name: string, type: string, required: boolean, preset?: string }
+export interface Signature { inputs: Column[], outputs: Column[], params: Column[] }
+export interface Flavor { name: string, facts: KV[] }
+export interface MLmodel { flavors: Flavor[], signature: Signature | undefined, facts: KV[] }
 
-/** Values by their keys, joined by slashes. */
-export function flat(yaml: string): Map<string, string> {
-  const out = new Map<string, string>(), at: { indent: number, key: string }[] = []
-  const lines = yaml.split('\n')
-  for (let i = 0; i < lines.length; i++) {
-    const found = /^( *)([\w.\-/ ]+?):(?: (.*))?$/.exec(lines[i])
-    if (!found) continue
-    const indent = found[1].length
-    let value = (found[3] ?? '').trim()
-    const quote = value[0]
-    if (quote === "'" || quote === '"') { // a quoted text may go on in the next lines
-      const ended = (s: string) => (quote === "'" ? /^'(?:[^']|'')*'$/ : /^"(?:[^"\\]|\\.)*"$/).test(s)
-      while (!ended(value) && i + 1 < lines.length && value.length < 1e6) value += ' ' + lines[++i].trim()
-      value = value.slice(1, -1)
-      value = quote === "'" ? value.replaceAll("''", "'") : value.replace(/\\(.)/g, '$1')
-    }
-    while (at.length && at[at.length - 1].indent >= indent) at.pop()
-    at.push({ indent, key: found[2] })
-    out.set(at.map((a) => a.key).join('/'), value)
-  }
-  return out
+/** The most of a file that is read, in bytes. */
+export const largest = 512 * 1024
+const mostColumns = 5000
+
+type Node = string | null | undefined | Node[] | { [key: string]: Node }
+
+const isMap = (n: Node): n is { [key: string]: Node } => typeof n === 'object' && n !== null && !Array.isArray(n)
+const own = (n: Node, key: string): Node => (isMap(n) && Object.hasOwn(n, key) ? n[key] : undefined)
+
+/** Errors: what is not YAML. */
+export async function parseMLmodel(text: string): Promise<MLmodel> {
+  const { parse } = await import('yaml')
+  const root = parse(text, { schema: 'failsafe', uniqueKeys: false, maxAliasCount: 50, logLevel: 'error' }) as Node
+  if (!isMap(root)) throw new Error('The file is no map.')
+  const flavors = own(root, 'flavors')
+  const facts = ['model_uuid', 'model_id', 'mlflow_version', 'utc_time_created', 'model_size_bytes', 'run_id', 'artifact_path']
+    .map((key) => ({ key, value: own(root, key) })).filter((f): f is KV => typeof f.value === 'string' && f.value !== '')
+  return { flavors: isMap(flavors) ? Object.entries(flavors).map(([name, f]) => ({ name, facts: plain(f) })) : [], signature: signature(own(root, 'signature')), facts }
 }
 
-export function facts(yaml: string): Facts {
-  const all = flat(yaml), of = (key: string) => (all.get(key) === 'null' ? '' : all.get(key) ?? '')
-  const flavors = [...all.keys()].filter((k) => /^flavors\/[^/]+$/.test(k)).map((k) => {
-    const name = k.slice(8), version = [...all].find(([key]) => key.startsWith(k + '/') && (key === `${k}/${name}_version` || (/_version$/.test(key) && !/python_version$/.test(key))))?.[1]
-    return version && name !== 'python_function' ? `${name} ${version}` : name
-  })
-  return {
-    flavors, python: of('flavors/python_function/python_version'), inputs: fields(of('signature/inputs')), outputs: fields(of('signature/outputs')),
-    model: of('model_id') || of('model_uuid'), run: of('run_id'), created: of('utc_time_created').replace(/\.\d+$/, ''), mlflow: of('mlflow_version'),
-    size: Number(of('model_size_bytes')) ? bytes(Number(of('model_size_bytes'))) : '',
-  }
+const plain = (n: Node): KV[] => (isMap(n) ? Object.entries(n).flatMap(([key, value]) => (typeof value === 'string' && value !== 'null' ? [{ key, value }] : [])) : [])
+
+function signature(n: Node): Signature | undefined {
+  if (!isMap(n)) return undefined
+  return { inputs: columns(own(n, 'inputs')), outputs: columns(own(n, 'outputs')), params: columns(own(n, 'params')) }
 }
 
-/** Columns of a signature, which is JSON within the YAML. */
-function fields(json: string): string[] {
+// A list of columns is JSON in a string.
+function columns(n: Node): Column[] {
+  if (typeof n !== 'string') return []
   try {
-    const list: unknown = JSON.parse(json)
-    if (!Array.isArray(list)) return []
-    return list.slice(0, 200).map((f: { name?: string, type?: string, 'tensor-spec'?: { dtype?: string, shape?: number[] } }) => {
-      const spec = f['tensor-spec'], type = spec ? `${spec.dtype ?? ''}[${(spec.shape ?? []).join(', ')}]` : String(f.type ?? '')
-      return f.name ? `${f.name}: ${type}` : type
-    })
+    const list: unknown = JSON.parse(n)
+    return Array.isArray(list) ? list.slice(0, mostColumns).map(column) : []
   } catch {
     return []
   }
 }
+
+interface Spec {
+  name?: unknown, type?: unknown, required?: unknown, optional?: unknown, default?: unknown, shape?: unknown, items?: unknown, values?: unknown, properties?: unknown
+  'tensor-spec'?: { dtype?: unknown, shape?: unknown }
+}
+
+function column(x: unknown, i: number): Column {
+  const c = (typeof x === 'object' && x !== null ? x : {}) as Spec
+  const out: Column = { name: typeof c.name === 'string' || typeof c.name === 'number' ? String(c.name) : `#${i}`, type: typeOf(c, 0), required: c.required !== false && c.optional !== true }
+  if (Object.hasOwn(c, 'default')) {
+    out.preset = JSON.stringify(c.default) ?? ''
+    out.required = false
+  }
+  return out
+}
+
+function typeOf(x: unknown, depth: number): string {
+  if (typeof x === 'string') return x
+  if (typeof x !== 'object' || x === null || depth > 6) return '?'
+  const c = x as Spec, t = c['tensor-spec']
+  if (typeof t === 'object' && t !== null) return `${String(t.dtype ?? '?')}${shape(t.shape)}`
+  switch (c.type) {
+    case 'array': return `array<${typeOf(c.items, depth + 1)}>`
+    case 'map': return `map<${typeOf(c.values, depth + 1)}>`
+    case 'object': {
+      const of = typeof c.properties === 'object' && c.properties !== null ? Object.entries(c.properties).slice(0, 50) : []
+      return `{${of.map(([k, v]) => `${k}: ${typeOf(v, depth + 1)}`).join(', ')}}`
+    }
+  }
+  return typeof c.type === 'string' ? c.type + shape(c.shape) : '?'
+}
+
+const shape = (s: unknown) => (Array.isArray(s) ? `[${s.map((n) => (n === -1 ? '?' : String(n))).join(' × ')}]` : '')
+
+export interface Difference { part: 'inputs' | 'outputs' | 'params', name: string, ours: string, theirs: string }
+
+/** What differs between two signatures; '' stands for a column that one lacks. */
+export function differences(ours: Signature | undefined, theirs: Signature | undefined): Difference[] {
+  const out: Difference[] = []
+  for (const part of ['inputs', 'outputs', 'params'] as const) {
+    const side = (s: Signature | undefined) => new Map((s?.[part] ?? []).map((c) => [c.name, c.type + (c.required ? '' : ', optional') + (c.preset ? ' = ' + c.preset : '')]))
+    const a = side(ours), b = side(theirs)
+    for (const name of new Set([...b.keys(), ...a.keys()])) {
+      if (a.get(name) !== b.get(name)) out.push({ part, name, ours: a.get(name) ?? '', theirs: b.get(name) ?? '' })
+    }
+  }
+  return out
+}
+
+/** Reads the MLmodel file of a version. Errors: ApiError, and what parseMLmodel has. */
+export const mlmodelOf = async (name: string, version: string, signal?: AbortSignal) =>
+  parseMLmodel(await versionFile(name, version, 'MLmodel', largest, signal))

@@ -41,7 +41,7 @@ function match(pattern: string, path: string): Record<string, string> | undefine
   return want.length === have.length ? args : undefined
 }
 
-function decode(s: string): string {
+export function decode(s: string): string {
   try {
     return decodeURIComponent(s)
   } catch {
@@ -106,7 +106,7 @@ export const href = {
   models: () => '#/models',
   benchmarks: (query: Record<string, string> = {}) => '#/benchmarks' + (Object.keys(query).length ? '?' + new URLSearchParams(query) : ''),
   model: (name: string) => `#/models/${e(name)}`,
-  version: (name: string, version: string) => `#/models/${e(name)}/versions/${e(version)}`,
+  version: (name: string, version: string | number) => `#/models/${e(name)}/versions/${version}`,
   lineage: (kind = '', ...id: string[]) => '#/lineage' + [kind, ...id].filter(Boolean).map((x) => '/' + e(x)).join(''),
 }
 

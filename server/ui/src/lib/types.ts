@@ -87,6 +87,7 @@ export interface ModelVersion {
 
 export interface RegisteredModel {
   name: string
+  creation_timestamp?: number
   description?: string
   last_updated_timestamp?: number
   latest_versions?: ModelVersion[]
