@@ -15,9 +15,9 @@ import (
 
 // UsageOptions are for [DB.Usage]; nil is the defaults.
 type UsageOptions struct {
-	Time time.Duration // for the whole; 0 is 10 s
-	Top  int           // experiments and runs to name; 0 is 50
-	Ages []time.Duration
+	Time time.Duration   // for the whole; 0 is 10 s
+	Top  int             // experiments and runs to name; 0 is 50
+	Ages []time.Duration // of deletions that Usage.Deleted tells apart
 }
 
 // Usage says who uses the bytes of a database, as far as the time of the call
@@ -155,11 +155,12 @@ func (u *usage) artifacts(ctx context.Context, tx *store.Tx, root *artifact.Root
 			u.ArtifactsPartial = true
 			return nil
 		}
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if err != nil { // a folder that cannot be read; the walk ends there
+			u.ArtifactsPartial = true
+			return nil
 		}
 		if f.IsDir {
 			continue

@@ -74,7 +74,7 @@ export function closure(graph: Lineage, start: number, way: Way): Set<number> {
   return seen
 }
 
-export const nodeWidth = 176
+export const nodeWidth = 186
 export const nodeHeight = 50
 const margin = 40
 
@@ -90,7 +90,7 @@ export interface Layout {
 /** Places nodes from left to right. A version that was registered from a run stands behind where a model would. */
 export function place(graph: Lineage): Layout {
   const g = new Graph({ multigraph: false })
-  g.setGraph({ rankdir: 'LR', nodesep: 16, ranksep: 60, marginx: margin, marginy: margin })
+  g.setGraph({ rankdir: 'LR', nodesep: 16, ranksep: 56, marginx: margin, marginy: margin })
   g.setDefaultEdgeLabel(() => ({}))
   graph.nodes.forEach((_, i) => g.setNode(String(i), { width: nodeWidth, height: nodeHeight }))
   for (const x of graph.edges) {
