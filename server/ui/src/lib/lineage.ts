@@ -37,8 +37,16 @@ const e = encodeURIComponent
 export const keyOf = (n: { kind: string, id: string[] }) => n.kind + '/' + n.id.map(e).join('/')
 
 export function parseKey(key: string): { kind: Kind, id: string[] } {
-  const [kind, ...id] = key.split('/')
-  return { kind: kind as Kind, id: id.map(decodeURIComponent) }
+  const [kind, ...id] = key.split('/').filter(Boolean)
+  return { kind: kind as Kind, id: id.map(decode) }
+}
+
+function decode(s: string): string {
+  try {
+    return decodeURIComponent(s)
+  } catch {
+    return s // typed by hand
+  }
 }
 
 /** Nodes that are shown more of, in the address: f50:run/abc,b20:… */
