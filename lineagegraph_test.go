@@ -69,7 +69,7 @@ func (f *family) version(name, model, run, stage string) {
 		if _, err = lineage.Transition(tx, lineage.Author{At: 2}, name, v.Version, stage, false); err != nil {
 			return err
 		}
-		return lineage.SetAlias(tx, lineage.Author{At: 2}, name, "best", v.Version)
+		return lineage.SetAlias(tx, lineage.Author{At: 3}, name, "best", v.Version)
 	}))
 }
 

@@ -3,6 +3,7 @@ package runstone
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"math"
 	"slices"
@@ -15,9 +16,9 @@ import (
 
 // UsageOptions are for [DB.Usage]; nil is the defaults.
 type UsageOptions struct {
-	Time time.Duration // for the whole; 0 is 10 s
-	Top  int           // experiments and runs to name; 0 is 50
-	Ages []time.Duration
+	Time time.Duration   // for the whole; 0 is 10 s
+	Top  int             // experiments and runs to name; 0 is 50
+	Ages []time.Duration // of deletions that Usage.Deleted tells apart
 }
 
 // Usage says who uses the bytes of a database, as far as the time of the call
@@ -155,11 +156,12 @@ func (u *usage) artifacts(ctx context.Context, tx *store.Tx, root *artifact.Root
 			u.ArtifactsPartial = true
 			return nil
 		}
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if err != nil { // a folder that cannot be read; the walk ends there
+			u.ArtifactsPartial = true
+			return nil
 		}
 		if f.IsDir {
 			continue
@@ -204,17 +206,23 @@ func (u *usage) finish(ctx context.Context, tx *store.Tx, now int64, top int, ag
 		name            string
 	}
 	var runs []ordered
-	for ord, used := range u.runs {
-		if err := ctx.Err(); err != nil {
-			return err
+	for r, err := range tx.Prefix(runKey(0)[:1], false) { // in order, which point reads of many runs are not
+		if err == nil {
+			err = ctx.Err()
 		}
 		var row runRow
-		if err := tx.Load(runKey(ord), 1, &row); errors.Is(err, ErrNotFound) {
-			u.Loose.add(*used) // a row of nobody, which verify tells of
-			continue
-		} else if err != nil {
+		if err == nil {
+			err = r.Decode(1, &row)
+		}
+		if err != nil {
 			return err
 		}
+		ord := binary.BigEndian.Uint32(r.Key[1:])
+		used := u.runs[ord]
+		if used == nil { // begun after the rows were read, or not reached
+			used = &UsedBytes{}
+		}
+		delete(u.runs, ord)
 		e := experiments[row.Experiment]
 		if e == nil {
 			e = &ExperimentUsage{}
@@ -237,6 +245,9 @@ func (u *usage) finish(ctx context.Context, tx *store.Tx, now int64, top int, ag
 			}
 		}
 		runs = append(runs, ordered{ord, row.Experiment, row.Deleted, used, row.Name})
+	}
+	for _, used := range u.runs { // of no run, which verify tells of
+		u.Loose.add(*used)
 	}
 	slices.SortFunc(runs, func(a, b ordered) int {
 		return cmp.Or(-cmp.Compare(a.used.Bytes(), b.used.Bytes()), cmp.Compare(a.ord, b.ord))

@@ -20,6 +20,8 @@ import (
 //	uimodels.go  the registry: history, versions with metrics of their runs
 //	uifiles.go   files of a version, models among the files of a run
 //	uilive.go    what changed, while a page is open
+//	uilineage.go what came out of what
+//	uistorage.go who uses the bytes
 //
 // It is part of package server because it is answered as everything else is: from
 // the one table of routes, with its permissions, limits and errors. The sources of

@@ -28,9 +28,12 @@ export const routes: Route[] = [
   { path: '/models/:name/versions/:version', page: lazy(() => import('./pages/ModelVersion.svelte')), nav: 'models' },
   { path: '/benchmarks', page: lazy(() => import('./pages/Benchmarks.svelte')), nav: 'benchmarks' },
   { path: '/lineage', page: lazy(() => import('./pages/Lineage.svelte')), nav: 'lineage' },
-  { path: '/lineage/:kind/:a', page: lazy(() => import('./pages/Lineage.svelte')), nav: 'lineage' },
-  { path: '/lineage/:kind/:a/:b', page: lazy(() => import('./pages/Lineage.svelte')), nav: 'lineage' },
-  { path: '/lineage/:kind/:a/:b/:c', page: lazy(() => import('./pages/Lineage.svelte')), nav: 'lineage' },
+  { path: '/lineage/dataset/:ids/:dataset/:digest', page: lazy(() => import('./pages/Lineage.svelte')), nav: 'lineage' },
+  { path: '/lineage/run/:run', page: lazy(() => import('./pages/Lineage.svelte')), nav: 'lineage' },
+  { path: '/lineage/model/:logged', page: lazy(() => import('./pages/Lineage.svelte')), nav: 'lineage' },
+  { path: '/lineage/version/:name/:version', page: lazy(() => import('./pages/Lineage.svelte')), nav: 'lineage' },
+  { path: '/lineage/stage/:name/:stage', page: lazy(() => import('./pages/Lineage.svelte')), nav: 'lineage' },
+  { path: '/lineage/alias/:name/:alias', page: lazy(() => import('./pages/Lineage.svelte')), nav: 'lineage' },
   { path: '/storage', page: lazy(() => import('./pages/Storage.svelte')), nav: 'storage' },
 ]
 

@@ -15,10 +15,15 @@ export const binary = process.env.RUNSTONE ?? new URL('../../../bin/runstone', i
 const chrome = process.env.CHROMIUM ?? '/usr/bin/chromium'
 
 export class Lab {
-  static async open(prefix = '') {
+  /** Starts a server; with users, {name: password}, it asks for them. The first of these is an administrator. */
+  static async open(prefix = '', users = {}) {
     const lab = new Lab()
     lab.dir = mkdtempSync(join(tmpdir(), 'runstone-ui-'))
     lab.data = join(lab.dir, 'data')
+    for (const [i, [name, password]] of Object.entries(users).entries()) {
+      const added = spawnSync(binary, ['users', 'add', name, '--password-stdin', ...(i ? [] : ['--admin']), '-d', lab.data], { input: password + '\n' })
+      assert.equal(added.status, 0, String(added.stderr))
+    }
     const args = ['server', '--port', '0', '-d', lab.data]
     if (prefix) args.push('--static-prefix', prefix)
     lab.server = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] })

@@ -18,6 +18,7 @@ const e = encodeURIComponent
 const states = {
   '/experiments/:ids': (w) => ['', '?view=charts', '?view=split', '?nest=1', '?deleted=1', '?q=' + e('metrics.loss < 0.5'), '?q=' + e('metrics. > AND'), '?q=' + e("params.lr = 'none'"),
     '?q=' + e('GROUP BY status SELECT status, count()'), `?view=split&runs=${w.runs.slice(0, 3).join(',')}&order=${e('metrics.loss DESC')}`],
+  '/lineage/run/:run': () => ['', '?view=table'],
   '/compare-runs': (w) => ['', `?runs=${w.runs.slice(0, 3).join(',')}`, `?runs=${w.runs.slice(0, 2).join(',')}&all=1`],
 }
 
@@ -27,6 +28,11 @@ const parts = {
   ':run': (w) => [w.runs[0]],
   ':name': (w) => [w.model],
   ':version': () => ['1'],
+  ':dataset': (w) => [w.dataset.name],
+  ':digest': (w) => [w.dataset.digest],
+  ':logged': (w) => [w.logged],
+  ':stage': () => ['Production'],
+  ':alias': (w) => [w.alias],
   '*rest': (w) => ['', 'charts', 'artifacts', ...w.files.map((f) => 'artifacts/' + f.split('/').map(e).join('/'))],
 }
 
@@ -71,9 +77,10 @@ export async function fill(lab, say = (kind) => kind) {
     }))
   }
   const [first] = w.runs
+  w.dataset = { name: say('dataset'), digest: say('d1').slice(0, 30) }
   await lab.api('POST', 'runs/log-inputs', { run_id: first, datasets: [{
     tags: [{ key: 'mlflow.data.context', value: say('train') }],
-    dataset: { name: say('dataset'), digest: say('d1').slice(0, 30), source_type: say('local'), source: say('file:data.csv'), schema: JSON.stringify({ mlflow_colspec: [{ type: 'double', name: say('column') }] }) },
+    dataset: { ...w.dataset, source_type: say('local'), source: say('file:data.csv'), schema: JSON.stringify({ mlflow_colspec: [{ type: 'double', name: say('column') }] }) },
   }] })
   const gone = await lab.run(w.experiment, say('deleted run'))
   await lab.api('POST', 'runs/delete', { run_id: gone })
@@ -99,7 +106,8 @@ export async function fill(lab, say = (kind) => kind) {
     await lab.api('POST', 'model-versions/create', { name: w.model, source: `runs:/${run}/model`, run_id: run, description: say('description'), tags: [{ key: say('tag'), value: say('tag value') }] })
   }
   await lab.api('POST', 'model-versions/transition-stage', { name: w.model, version: '1', stage: 'Production', archive_existing_versions: false })
-  await lab.api('POST', 'registered-models/alias', { name: w.model, alias: say('champion').replace(/[^\w-]/g, '_'), version: '2' })
+  w.alias = say('champion').replace(/[^\w-]/g, '_')
+  await lab.api('POST', 'registered-models/alias', { name: w.model, alias: w.alias, version: '2' })
 
   const lines = ['old', 'new'].map((name, k) => `goos: linux\ngoarch: amd64\npkg: example.org/${name}\ncpu: ${say('machine').replaceAll('\n', ' ')}\n`
     + Array.from({ length: 6 }, (_, i) => `BenchmarkEncode/size=1k-2 \t 1000 \t ${1000 - 200 * k + i} ns/op \t 16 B/op\n`).join(''))

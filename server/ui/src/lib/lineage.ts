@@ -37,8 +37,16 @@ const e = encodeURIComponent
 export const keyOf = (n: { kind: string, id: string[] }) => n.kind + '/' + n.id.map(e).join('/')
 
 export function parseKey(key: string): { kind: Kind, id: string[] } {
-  const [kind, ...id] = key.split('/')
-  return { kind: kind as Kind, id: id.map(decodeURIComponent) }
+  const [kind, ...id] = key.split('/').filter(Boolean)
+  return { kind: kind as Kind, id: id.map(decode) }
+}
+
+function decode(s: string): string {
+  try {
+    return decodeURIComponent(s)
+  } catch {
+    return s // typed by hand
+  }
 }
 
 /** Nodes that are shown more of, in the address: f50:run/abc,b20:… */
@@ -74,9 +82,9 @@ export function closure(graph: Lineage, start: number, way: Way): Set<number> {
   return seen
 }
 
-export const nodeWidth = 204
+export const nodeWidth = 186
 export const nodeHeight = 50
-const margin = 56
+const margin = 40
 
 export interface Spot { x: number, y: number } // of the middle
 export interface Layout {
@@ -90,7 +98,7 @@ export interface Layout {
 /** Places nodes from left to right. A version that was registered from a run stands behind where a model would. */
 export function place(graph: Lineage): Layout {
   const g = new Graph({ multigraph: false })
-  g.setGraph({ rankdir: 'LR', nodesep: 16, ranksep: 72, marginx: margin, marginy: margin })
+  g.setGraph({ rankdir: 'LR', nodesep: 16, ranksep: 56, marginx: margin, marginy: margin })
   g.setDefaultEdgeLabel(() => ({}))
   graph.nodes.forEach((_, i) => g.setNode(String(i), { width: nodeWidth, height: nodeHeight }))
   for (const x of graph.edges) {
@@ -118,9 +126,8 @@ export function place(graph: Lineage): Layout {
 // A smooth line through the points of an edge, from the right of one node to the
 // left of the other.
 function curve(points: Spot[], from: Spot, to: Spot): string {
-  const ends = to.x > from.x
-  const p = [...points]
-  if (ends) {
+  const p = to.x > from.x && to.x - from.x < 1.8 * nodeWidth ? [from, to] : [...points]
+  if (to.x > from.x) {
     p[0] = { x: from.x + nodeWidth / 2, y: from.y }
     p[p.length - 1] = { x: to.x - nodeWidth / 2 - 5, y: to.y }
   }
