@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32, deflateSync } from 'node:zlib'
@@ -76,6 +77,22 @@ export class Lab {
     }
     if (status !== 'RUNNING') await this.api('POST', 'runs/update', { run_id: id, status, end_time: start + 60_000 })
     return id
+  }
+
+  /** Makes very many runs, some at a time: r0 is the oldest. */
+  async many(experiment, total, { tags = () => ({}) } = {}) {
+    const agent = new Agent({ keepAlive: true, maxSockets: 24 }), start = Date.now() - total * 1000
+    const make = (i) => new Promise((resolve, reject) => {
+      const r = request(this.origin + '/api/2.0/mlflow/runs/create', { method: 'POST', agent, headers: { 'Content-Type': 'application/json' } }, (answer) => {
+        answer.resume()
+        answer.on('end', () => (answer.statusCode === 200 ? resolve() : reject(new Error('run ' + i + ': ' + answer.statusCode))))
+      })
+      r.on('error', reject)
+      r.end(JSON.stringify({ experiment_id: experiment, run_name: 'r' + i, start_time: start + i * 1000, tags: pairs(tags(i)) }))
+    })
+    let next = 0
+    await Promise.all(Array.from({ length: 24 }, async () => { while (next < total) await make(next++) }))
+    agent.destroy()
   }
 
   async file(experiment, run, path, body) {

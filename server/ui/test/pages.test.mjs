@@ -63,7 +63,7 @@ test('the table: order, columns that are remembered, sparklines', async () => {
   assert.equal(await heads.filter({ hasText: 'accuracy' }).count(), 1)
   assert.equal(await heads.filter({ hasText: 'epochs' }).count(), 1, 'the nested run lacks it, so it varies')
 
-  await heads.filter({ hasText: 'accuracy' }).getByRole('button').click()
+  await heads.filter({ hasText: 'accuracy' }).getByRole('button', { name: 'accuracy', exact: true }).click()
   await page.waitForURL(/order=metrics.accuracy\+DESC/)
   await page.getByLabel('Sort by').fill('abs(params.lr - 0.004) ASC')
   await page.keyboard.press('Enter')

@@ -4,6 +4,12 @@ import { onDestroy } from 'svelte'
 
 export interface Key { keys: string, what: string, run: () => void }
 
+/** Whether a key means something of its own to what has the focus. */
+function takes(at: HTMLElement, key: string): boolean {
+  if (key === 'Enter' || key === ' ') return !!at.closest?.('a, button, summary, [role="menu"]')
+  return /^(Arrow|Home|End|Page)/.test(key) && !!at.matches?.('input, [role="tab"], [role="slider"]')
+}
+
 class Keyboard {
   active = $state.raw<Key[]>([]) // for the list that '?' shows
   // What counts: pages come and go in one change, in which reading what was just
@@ -19,7 +25,7 @@ class Keyboard {
   private press(e: KeyboardEvent) {
     const at = e.target as HTMLElement
     const typing = at.matches?.('input:not([type=checkbox]):not([type=range]), textarea, select, [contenteditable]')
-    if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || typing || document.querySelector('dialog[open]')) return
+    if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || typing || takes(at, e.key) || document.querySelector('dialog[open]')) return
     const name = this.first ? this.first + ' ' + e.key : e.key
     const found = this.all.findLast((k) => k.keys.split(' / ').includes(name))
     clearTimeout(this.timer)

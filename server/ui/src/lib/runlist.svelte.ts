@@ -28,6 +28,7 @@ export interface Search {
 export interface Slot { row: RunRow | undefined, depth: number, index: number }
 
 const pageSize = 100
+const mostPages = 60 // that are kept, besides the first: those far from what is seen go
 const fixed = 9
 
 export const cellOf = (v: Cell | { f: string }): Cell => (v !== null && typeof v === 'object' ? Number(v.f) : v)
@@ -63,6 +64,7 @@ export class RunList {
   private nexts = new Map<number, string>() // where the page behind a page goes on, which is faster than counting
   private asked = new Map<number, AbortController>()
   private turn = 0
+  private seen = 0 // the page that was seen last
 
   /** How many lines there are, those of expanded runs too. */
   get lines() {
@@ -122,7 +124,15 @@ export class RunList {
   need(from: number, to: number) {
     if (this.total <= 0) return
     const before = this.open.reduce((n, o) => n + (o.at < from ? o.kids.length : 0), 0)
-    for (let p = Math.floor(Math.max(0, from - before) / pageSize); p <= Math.floor(to / pageSize) && p * pageSize < this.total; p++) {
+    const first = Math.floor(Math.max(0, from - before) / pageSize), last = Math.floor(to / pageSize)
+    this.seen = first
+    for (const [p, stop] of this.asked) { // who scrolls on does not wait for what was passed
+      if (p !== 0 && (p < first - 1 || p > last + 1)) {
+        stop.abort()
+        this.asked.delete(p)
+      }
+    }
+    for (let p = first; p <= last && p * pageSize < this.total; p++) {
       if (!this.pages.has(p) && !this.asked.has(p)) void this.fetch(p, false)
     }
   }
@@ -156,7 +166,12 @@ export class RunList {
       }
       const rows = toRows(t)
       this.nexts.set(page, t.next)
-      this.pages = new Map(this.pages).set(page, rows)
+      const pages = new Map(this.pages).set(page, rows)
+      if (pages.size > mostPages + 1) {
+        const far = [...pages.keys()].filter((p) => p !== 0).sort((a, b) => Math.abs(b - this.seen) - Math.abs(a - this.seen))
+        for (const p of far.slice(0, pages.size - mostPages - 1)) pages.delete(p)
+      }
+      this.pages = pages
       if (first) this.total = Math.max(t.total, rows.length)
     } catch (e) {
       if ((e as Error).name !== 'AbortError' && turn === this.turn) {
