@@ -93,8 +93,11 @@ func (p *programs) trackers() (list []tracker) {
 	return list
 }
 
-// quietMLflow keeps MLflow from calling home.
-func quietMLflow() []string { return []string{"MLFLOW_DISABLE_TELEMETRY=true", "DO_NOT_TRACK=true"} }
+// quietMLflow keeps MLflow from calling home, and its web server from taking a busy
+// worker for a dead one.
+func quietMLflow() []string {
+	return []string{"MLFLOW_DISABLE_TELEMETRY=true", "DO_NOT_TRACK=true", "UVICORN_TIMEOUT_WORKER_HEALTHCHECK=120"}
+}
 
 func (p *programs) flags(f *flag.FlagSet) {
 	f.StringVar(&p.runstone, "runstone", "", "the runstone command, for the table of servers")
