@@ -11,7 +11,8 @@ import (
 	"github.com/runstonedb/runstone/store"
 )
 
-// LineageKind says what a node of a [LineageGraph] is.
+// LineageKind says what a node of a [LineageGraph] is. A new kind is a constant, a
+// case in load, which reads a node, and one in find, which lists its neighbours.
 type LineageKind string
 
 // Kinds of nodes, with what their ids are made of.

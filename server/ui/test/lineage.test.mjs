@@ -181,6 +181,9 @@ test('names of others are text, in the graph and in the file', async () => {
   const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Export CSV' }).click()])
   assert.ok(readFileSync(await file.path(), 'utf8').includes(`"${nasty.replaceAll('"', '""')}"`))
   assert.match(await page.title(), /<img/)
+  await page.keyboard.press('Home')
+  await page.getByRole('link', { name: 'Its runs in the table' }).click()
+  await page.getByText('1 run matches').waitFor()
   await lab.done(page)
 })
 

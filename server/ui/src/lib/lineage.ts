@@ -1,5 +1,7 @@
 // What came out of what, as a graph: the answer of the server, where its nodes
-// stand, and which of them lie before and behind one.
+// stand, and which of them lie before and behind one. A new kind of thing needs a
+// name here, its words in strings.ts, a mark in LineageMark and its facts in
+// LineageFacts; the rest goes by the edges.
 
 import { Graph, layout } from '@dagrejs/dagre'
 
