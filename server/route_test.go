@@ -21,7 +21,7 @@ func TestEveryRouteHasItsRules(t *testing.T) {
 		if rt.limit == 0 {
 			require.True(t, streams[rt.path], "%s takes a body of any size", name)
 		}
-		if rt.method != "GET" && !strings.Contains(rt.path, "search") && !strings.Contains(rt.path, "get-latest") && rt.path != "/graphql" && rt.path != "/artifacts/presigned-download-url" && rt.path != "/traces/metrics" {
+		if rt.method != "GET" && !strings.Contains(rt.path, "search") && !strings.Contains(rt.path, "get-latest") && rt.path != "/graphql" && rt.path != "/artifacts/presigned-download-url" && rt.path != "/traces/metrics" && rt.path != "/lineage" {
 			require.Contains(t, []use{write, signed}, rt.use, "%s changes something", name)
 		}
 		if rt.method == "GET" {
@@ -184,6 +184,10 @@ func TestEveryRoute(t *testing.T) {
 		{"GET /bench-trend", "", "", ui + "/bench-trend?experiment_id=0&name=A&unit=ns/op&machine=m", 404, "No run of experiment"},
 		{"GET /bench-compare", "", "", ui + "/bench-compare?experiment_id=0&a=latest", 400, "'b'"},
 		{"GET /run-models", ui + "/run-models?run_id=$R", "", "?run_id=x", 404, "not found"},
+		{"POST /lineage", ui + "/lineage", `{"kind": "run", "id": ["$R"]}`, `{"kind": "run", "id": []}`, 400, "is a list of 1"},
+		{"GET /lineage-starts", ui + "/lineage-starts", "", "", 0, ""},
+		{"GET /storage", ui + "/storage", "", "", 0, ""},
+		{"GET /session", ui + "/session", "", "", 0, ""},
 		{"GET /live", "", "", ui + "/live", 400, "A listener hears"},
 		{"GET /traces", "/traces?experiment_ids=0", "", "", 0, ""},
 		{"POST /traces/search", "/api/3.0/mlflow/traces/search", `{}`, "", 0, ""},

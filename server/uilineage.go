@@ -144,7 +144,7 @@ func (a *args) lineageID() runstone.LineageID {
 		a.fail(badRequest("'%s' is no kind of thing that has a lineage.", cutEcho(string(kind))))
 		return runstone.LineageID{}
 	case len(id) != parts:
-		a.fail(badRequest("The id of a %s has %d parts.", kind, parts))
+		a.fail(badRequest("The id of a %s is a list of %d.", kind, parts))
 		return runstone.LineageID{}
 	}
 	id = append(slices.Clone(id), "", "")
