@@ -116,7 +116,10 @@ func TestHistoryOfImports(t *testing.T) {
 	m := RegisteredModel{Name: "a", CreatedAt: 1, UpdatedAt: 2}
 	versions := []*ModelVersion{{Model: "a", Version: 3, Stage: StageStaging, Status: VersionReady}}
 	for range 2 {
-		d.do(func(tx *store.Tx) error { _, err := ImportModel(tx, Author{At: 9, Name: "ada"}, m, versions, false); return err })
+		d.do(func(tx *store.Tx) error {
+			_, err := ImportModel(tx, Author{At: 9, Name: "ada"}, m, versions, false)
+			return err
+		})
 	}
 	require.Equal(t, []string{"1 imported v0 ||a"}, d.told("a"))
 }
