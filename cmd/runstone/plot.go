@@ -81,6 +81,24 @@ values themselves stay behind it in gray where there are colors.`,
 	return cmd
 }
 
+// smoothBuckets is how many values a moving average goes over, about as many as in
+// the web UI, so that one weight gives one picture.
+const smoothBuckets = 500
+
+// buckets is into how many parts a curve is summed up: two columns each, unless
+// what is drawn follows from more of them.
+func (fl *plotFlags) buckets(width int) int {
+	n := max(1, width/2)
+	if fl.smooth > 0 {
+		n = max(n, smoothBuckets)
+	}
+	if fl.x.log {
+		const finest = 64 // the first steps have most of the room
+		n = max(n, finest*width)
+	}
+	return n
+}
+
 func (fl *plotFlags) check() error {
 	switch {
 	case !slices.Contains([]string{xStep, xTime, xRelative}, fl.x.of):
@@ -147,7 +165,7 @@ func (a *app) loadCurves(ctx context.Context, db *runstone.DB, runs, metrics []s
 			if err != nil {
 				return nil, err
 			}
-			found, err := db.Downsample(ctx, run.ID, metric, r, max(1, width/2))
+			found, err := db.Downsample(ctx, run.ID, metric, r, fl.buckets(width))
 			if err != nil {
 				return nil, err
 			}

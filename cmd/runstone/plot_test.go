@@ -93,3 +93,73 @@ func TestPlotLines(t *testing.T) {
 		}
 	}
 }
+
+// TestPlotAxes: time and logarithms on the x axis, and the moving average.
+func TestPlotAxes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	const start = 1767225600000
+	require.NoError(t, with(context.Background(), dir, nil, func(ctx context.Context, db *runstone.DB) error {
+		for i, id := range []string{"first", "other"} {
+			run := runstone.NewRun{ID: id, Experiment: "Default", Start: start + int64(i)*3_600_000}
+			if _, err := db.CreateRun(ctx, run); err != nil {
+				return err
+			}
+			var b runstone.Batch
+			for k := range int64(101) {
+				v := float64(k % 2)
+				b.Metrics = append(b.Metrics, runstone.Metric{Name: "saw", Step: k, Time: run.Start + k*1000, Value: v})
+			}
+			if err := db.LogBatch(ctx, id, b); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	plot := func(args ...string) (code int, out, errs string) {
+		return callWith(t, "", append([]string{"plot", "first,other", "saw", "-d", dir, "--width", "40", "--height", "6"}, args...)...)
+	}
+	code, out, errs := plot("--x", "relative")
+	require.Equal(t, exitOK, code, errs)
+	require.Contains(t, out, "elapsed 0ms to 1m40s  * saw first  + saw other")
+	lines := strings.Split(out, "\n")
+	require.NotContains(t, lines[0]+lines[4], "* ", "the curves lie on each other")
+
+	_, out, _ = plot("--x", "time")
+	require.Contains(t, out, moment(start)+" to "+moment(start+3_600_000+100_000))
+	require.Contains(t, out, "*")
+	require.Contains(t, out, "+")
+
+	code, out, errs = plot("--log-x")
+	require.Equal(t, exitOK, code, errs)
+	require.Contains(t, out, "steps 1 to 100")
+	require.Contains(t, errs, "left out 2 points that cannot be drawn")
+
+	// The average of 0 and 1 by turns comes to the middle; with colors the saw
+	// itself is behind it.
+	_, out, _ = plot("--smooth", "0.97")
+	require.NotContains(t, strings.Split(out, "\n")[0], "+")
+	found, err := smoothOf([]float64{1, math.NaN(), 0, 1, math.Inf(1)}, 0.5)
+	require.NoError(t, err)
+	require.Equal(t, "[1 NaN 0.3333333333333333 0.7142857142857143 +Inf]", fmt.Sprint(found))
+
+	for _, args := range [][]string{{"--x", "epoch"}, {"--smooth", "1"}, {"--smooth", "-0.1"}, {"--smooth", "NaN"}, {"--x", "time", "--log-x"}} {
+		code, _, errs = plot(args...)
+		require.Equal(t, exitUsage, code, "%v %s", args, errs)
+	}
+}
+
+// smoothOf is the moving average of values, each a bucket of its own.
+func smoothOf(values []float64, weight float64) ([]float64, error) {
+	found := make([]runstone.Bucket, len(values))
+	for i, v := range values {
+		found[i].Last = runstone.Point{Step: int64(i), Value: v}
+	}
+	out := make([]float64, len(values))
+	for i, p := range smoothed(found, weight) {
+		if p.Step != int64(i) {
+			return nil, fmt.Errorf("step %d is at %d", i, p.Step)
+		}
+		out[i] = float64(p.Value)
+	}
+	return out, nil
+}

@@ -51,7 +51,6 @@ type topAsk struct {
 	metric string // for sparklines; "" is the first of names
 	detail string // id of a run that is looked at alone
 	curve  string // its metric that is drawn
-	width  int    // columns of that drawing
 	seen   []string
 }
 
@@ -182,7 +181,7 @@ func (l *topLoader) fillDetail(ctx context.Context, db *runstone.DB, ask *topAsk
 		return nil
 	}
 	var err error
-	d.buckets, err = db.Downsample(ctx, ask.detail, ask.curve, runstone.AllPoints(), max(1, ask.width))
+	d.buckets, err = db.Downsample(ctx, ask.detail, ask.curve, runstone.AllPoints(), smoothBuckets)
 	return err
 }
 

@@ -44,7 +44,6 @@ var topSmooth = []float64{0, 0.6, 0.9, 0.97}
 func (m *topModel) ask() topAsk {
 	a := topAsk{filter: m.filter, metric: m.metric(), detail: m.detail, curve: m.curve}
 	if m.detail != "" {
-		a.width = m.chartWidth()
 		for _, s := range m.seenMetrics() {
 			a.seen = append(a.seen, s.Metric)
 		}

@@ -294,7 +294,7 @@ func TestTopLoad(t *testing.T) {
 	require.InDelta(t, 0.5, d.runs[0].pace, 0.4)
 	require.Len(t, l.paces, 1)
 
-	d, err = l.load(ctx, &topAsk{detail: ids[1], curve: "loss", width: 10, seen: []string{"loss"}})
+	d, err = l.load(ctx, &topAsk{detail: ids[1], curve: "loss", seen: []string{"loss"}})
 	require.NoError(t, err)
 	require.Equal(t, ids[1], d.detail.ID)
 	require.NotEmpty(t, d.buckets)

@@ -112,7 +112,7 @@ export const text = {
     better: 'better', worse: 'worse', up: 'up', down: 'down', steady: 'no change of level', latest: 'Latest', less: 'less is better', more: 'more is better',
     zero: 'From zero', table: 'Table', chart: 'Chart', changes: 'Changes of level', noChanges: 'No change of level is told from chance in this history.', fewRuns: 'Ten runs and more can tell a change of level.',
     between: 'Between commits', when: 'When', before: 'Before', after: 'After', change: 'Change', p: 'p', pAtMost: (p: string) => `≤ ${p}`, exact: 'exact', compareThese: 'Compare', runsOf: 'Runs',
-    commit: 'Commit', date: 'Date', median: 'Median', interval: '95 % interval', range: 'Least to greatest', count: 'n', run: 'Run', dirty: 'with changes', unknown: 'commit not known', useA: 'Use as A', useB: 'Use as B', openRun: 'Open the run',
+    commit: 'Commit', date: 'Date', median: 'Median', interval: '95 % interval', range: 'Least to greatest', count: 'n', dirty: 'with changes', unknown: 'commit not known', useA: 'Use as A', useB: 'Use as B', openRun: 'Open the run',
     summary: (name: string, unit: string, runs: string, changes: number) => `History of ${name} in ${unit} over ${runs} runs, ${changes} ${changes === 1 ? 'change' : 'changes'} of level. Arrow keys walk along the runs.`,
     key: 'Dots are medians, bars 95 % intervals, thin lines all values; ◆ begins a new level.', few: 'too few values',
     a: 'A, before', b: 'B, after', picker: 'a run, a commit, latest~1, branch:main', swap: 'Swap A and B', only: 'Only significant', copy: 'Copy as text', copied: 'Copied', name: 'Benchmark', geomean: 'geomean', vs: 'B to A', detail: 'p and n', by: 'Sort by change',
