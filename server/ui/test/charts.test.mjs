@@ -206,7 +206,7 @@ test('real curves over one another and in groups', async () => {
   const experiment = await lab.named('real')
   const page = await lab.page(`#/experiments/${experiment.experiment_id}?view=charts&group=status`)
   await page.waitForFunction(() => document.querySelectorAll('section[data-state="ready"] .u-over').length > 0)
-  const key = await page.locator('section[data-state="ready"] h3').first().textContent()
+  const key = await page.locator('section.panel[data-state="ready"]').first().getAttribute('aria-label')
   await page.goto(`${lab.base}/#/experiments/${experiment.experiment_id}?view=charts&x=${encodeURIComponent(key)}`)
   await panel(page, key).locator('.u-over').waitFor()
   await lab.done(page)

@@ -17,7 +17,8 @@ const e = encodeURIComponent
 // follows the address. A page that is not here is visited as it is.
 const states = {
   '/experiments/:ids': (w) => ['', '?view=charts', '?view=split', '?nest=1', '?deleted=1', '?q=' + e('metrics.loss < 0.5'), '?q=' + e('metrics. > AND'), '?q=' + e("params.lr = 'none'"),
-    '?q=' + e('GROUP BY status SELECT status, count()'), `?view=split&runs=${w.runs.slice(0, 3).join(',')}&order=${e('metrics.loss DESC')}`],
+    '?q=' + e('GROUP BY status SELECT status, count()'), `?view=split&runs=${w.runs.slice(0, 3).join(',')}&order=${e('metrics.loss DESC')}`,
+    '?view=charts&group=status', '?view=charts&x=loss', '?q=' + e("metrics.loss < 100 AND (status = 'FINISHED' OR status = 'FAILED')") + '&off=' + e('["params.lr > 1"]')],
   '/lineage/run/:run': () => ['', '?view=table'],
   '/benchmarks': (w) => ['', `?experiment=${w.benchmarks}&table=1`, '?view=compare', '?view=compare&only=1&sort=up', '?view=compare&a=no-such-run', '?name=no&unit=none&machine=none'],
   '/compare-runs': (w) => ['', `?runs=${w.runs.slice(0, 3).join(',')}`, `?runs=${w.runs.slice(0, 2).join(',')}&all=1`],
