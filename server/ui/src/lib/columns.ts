@@ -36,7 +36,7 @@ export function groupOf(c: string): string {
 
 const most = { params: 12, metrics: 8 }
 
-/** The columns of some experiments: what was chosen last, or else params that vary and metrics. */
+/** The columns of some experiments: what was chosen last, or else metrics and params that vary. */
 export async function columnsOf(experiments: string[]): Promise<string[]> {
   const chosen = recall<string[] | null>('columns:' + experiments.join(), null)
   if (chosen) return chosen
@@ -44,7 +44,7 @@ export async function columnsOf(experiments: string[]): Promise<string[]> {
     own<Fields>('search-fields', { experiment_ids: experiments, entities: [entity], varying: true, max_results: n })
   const [params, metrics] = await Promise.all([list('params', most.params), list('metrics', most.metrics)])
   const own_ = (f: Field) => !f.key.startsWith('system/')
-  return ['start_time', 'duration', ...params.fields.map((f) => f.text), ...metrics.fields.filter(own_).map((f) => f.text)]
+  return ['start_time', 'duration', ...metrics.fields.filter(own_).map((f) => f.text), ...params.fields.map((f) => f.text)]
 }
 
 export function keepColumns(experiments: string[], columns: string[] | undefined) {

@@ -56,14 +56,14 @@ export const text = {
     groupSummary: (metric: string, n: number) => `Chart of ${metric}, mean of ${n} ${n === 1 ? 'group' : 'groups'} of runs`, means: (n: string, points: string, runs: string) => `${n} means of ${points} points of ${runs} runs`,
     offLog: (n: string) => `${n} ≤ 0 not on a log axis`, left: (n: string) => `${n} without a place`, leftHint: (m: string) => `Points before the first value of ${m}, by step`,
     windowsHint: (m: string) => `Summed up by windows of steps, each at its last value of ${m}. Zoom in to join point by point.`,
-    groupBy: 'Group by', groupHint: 'params.lr, or any value', group: 'Group', runs: 'Runs', interval: '95 %', around: 'Band of groups', ci: 'Mean ± 95 % CI', deviation: 'Mean ± SD', range: 'Min–max', noGroup: 'Ungroup', groupAxis: 'Groups are drawn over steps or time', legend: 'Legend', system: 'System metrics', moreGroups: (n: string) => `The ${n} largest groups are shown.`,
+    groupBy: 'Group by', groupHint: 'params.lr, or any value', group: 'Group', runs: 'Runs', interval: '95 %', around: 'Band of groups', ci: 'Mean ± 95 % CI', deviation: 'Mean ± SD', range: 'Min–max', noGroup: 'Ungroup', groupAxis: 'Groups are drawn over steps or time', legend: 'Legend', system: 'System metrics', moreRuns: (n: string) => `and ${n} more`, moreGroups: (n: string) => `The ${n} largest groups are shown.`,
     more: (n: string) => `${n} more metrics: narrow the search, or`, showMore: 'show more', run: 'Run', points: 'Points', first: 'First', last: 'Last', min: 'Min', max: 'Max',
   },
   run: {
     overview: 'Overview', charts: 'Charts', artifacts: 'Artifacts', params: 'Parameters', metrics: 'Metrics', tags: 'Tags', system: 'Environment and code', column: 'Column', type: 'Type', required: 'Required', yes: 'yes', no: 'no', schema: 'Schema', noSchema: 'No schema was recorded.', registered: 'registered', versionOf: (v: string) => `version ${v}`, datasets: 'Datasets', models: 'Models',
     reproduce: 'How to reproduce', noParams: 'No parameters', noMetrics: 'No metrics', noTags: 'No tags', noDatasets: 'No datasets', noModels: 'No models', noReproduce: 'The run recorded no command and no commit.',
     started: 'Started', ended: 'Ended', duration: 'Duration', user: 'User', id: 'Run id', parent: 'Parent', status: 'Status', experiment: 'Experiment', key: 'Key', value: 'Value', last: 'Last', min: 'Min', max: 'Max', count: 'Points',
-    atStep: (s: string) => `at step ${s}`, filter: 'Filter', add: 'Add', remove: 'Remove', edit: 'Edit', copy: 'Copy', copied: 'Copied', used: 'used', made: 'made', deleted: 'This run is deleted.', restore: 'Restore', notes: 'Notes', name: 'Name', digest: 'Digest', source: 'Source', rename: 'Rename',
+    tied: 'Measured of a model or on a dataset', atStep: (s: string) => `at step ${s}`, filter: 'Filter', add: 'Add', remove: 'Remove', edit: 'Edit', copy: 'Copy', copied: 'Copied', used: 'used', made: 'made', deleted: 'This run is deleted.', restore: 'Restore', notes: 'Notes', name: 'Name', digest: 'Digest', source: 'Source', rename: 'Rename',
   },
   environment: {
     none: 'The run recorded nothing of its code and machine.', repository: 'Repository', branch: 'Branch', commit: 'Commit', program: 'Program', entry: 'Entry point', command: 'Command', kind: 'Started from', projectEnv: 'Kind of environment',
