@@ -2,6 +2,7 @@
 // run: whatever is in it is read as text.
 
 import { versionFile } from './api'
+import type { VersionFiles } from './registry'
 import type { KV } from './types'
 
 export interface Column { name: string, type: string, required: boolean, preset?: string }
@@ -95,6 +96,10 @@ export function differences(ours: Signature | undefined, theirs: Signature | und
   return out
 }
 
-/** Reads the MLmodel file of a version. Errors: ApiError, and what parseMLmodel has. */
-export const mlmodelOf = async (name: string, version: string, signal?: AbortSignal) =>
-  parseMLmodel(await versionFile(name, version, 'MLmodel', largest, signal))
+/** Reads the MLmodel file of a version. Errors: NoMLmodel, ApiError, and what parseMLmodel has. */
+export async function mlmodelOf(v: { name: string, version: string }, files: VersionFiles, signal?: AbortSignal): Promise<MLmodel> {
+  if (!files.files.some((f) => f.path === 'MLmodel')) throw new NoMLmodel()
+  return parseMLmodel(await versionFile(v.name, v.version, 'MLmodel', largest, signal))
+}
+
+export class NoMLmodel extends Error {}

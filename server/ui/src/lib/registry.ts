@@ -52,6 +52,8 @@ export async function version(name: string, number: string): Promise<Version | u
   return found?.version === String(n) ? found : undefined
 }
 
+export const filesOf = (v: ModelVersion, signal?: AbortSignal) => ownGet<VersionFiles>('model-files', { name: v.name, version: v.version }, signal)
+
 export const history = (name: string, before = 0, version = 0) =>
   ownGet<{ changes: Change[], next: number }>('model-history', { name, before: before || undefined, version: version || undefined, max_results: 30 })
 

@@ -102,7 +102,7 @@ export const text = {
     compare: 'Compare', compareWith: 'Compare with', compareRuns: 'Compare the runs', alsoEqual: 'also what is equal', onlyVersion: 'There is no other version to compare with.', noProduction: 'No version is in Production. Choose another to compare with.', isProduction: 'This is the version in Production. Choose another to compare with.',
     beside: 'beside', noRunToCompare: 'One of the versions names no run that can be read.', sameRun: 'Both versions are from the same run.', noDifference: 'No difference', metric: 'Metric', difference: 'Difference', higher: 'higher', lower: 'lower',
     noSignatures: 'Not both have an MLmodel file that can be read.', sameSignature: 'Both have the same signature.', absent: 'not there',
-    registerModel: 'Register model', register: 'Register', registered: (name: string, n: string) => `Version ${n} of ${name} is registered.`, openVersion: 'Open the version', whichModel: 'Model of the run', asModel: 'As a version of', newVersion: 'A version is added to this model.', newModel: 'A new model of this name is made.',
+    registerModel: 'Register model', andMore: (n: number) => `and ${n} more`, register: 'Register', registered: (name: string, n: string) => `Version ${n} of ${name} is registered.`, openVersion: 'Open the version', whichModel: 'Model of the run', asModel: 'As a version of', newVersion: 'A version is added to this model.', newModel: 'A new model of this name is made.',
     noModelHere: 'No model is among the files of this run.', noModelHint: 'A folder is a model when it has an MLmodel file. Any other folder of the run can be registered too:', folder: 'Folder', manyFiles: 'The run has too many files to look at all: there may be more models.',
   },
   bench: {
