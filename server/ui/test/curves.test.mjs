@@ -44,7 +44,7 @@ test('areas, counts that follow the threshold by keyboard, the mark on the curve
   assert.deepEqual([row[0], row[1], row[2], row[3], row[5], row[6]], ['predictions.json', '12', '6 (50 %)', '0.7500', '0.8037', '0.2117'])
   assert.match(row[4], /^0\.\d{3}–[01]\.\d{3}$/)
   assert.equal((await cells(summary(page, 'forest')))[3].trim(), '1.0000')
-  await summary(page, 'forest').getByText('1 rows without label or score are left out.').waitFor()
+  await summary(page, 'forest').getByText('1 row without label or score is left out.').waitFor()
 
   assert.deepEqual(await counts(page, 'logistic'), { tp: '4', fp: '2', fn: '2', tn: '4' })
   const slider = page.getByRole('slider', { name: 'Threshold' })

@@ -24,7 +24,7 @@ export interface Job {
 export interface Answer { preview: Preview, open: Opened, score: Scored, band: Band, drawn: Drawn, counts: ClassCounts[] }
 export interface Asked<K extends keyof Job = keyof Job> { id: number, what: K, args: Job[K] }
 
-const mostRows = 2_000_000, mostClasses = 50, mostParts = 50, mostLooked = 1000, previewBytes = 64 << 20, tableBytes = 256 << 20
+const mostRows = 2_000_000, mostValues = 20_000_000, mostClasses = 50, mostParts = 50, mostLooked = 1000, previewBytes = 64 << 20, tableBytes = 256 << 20
 const tables = new Map<string, Columns>()
 
 async function whole(url: string): Promise<string> {
@@ -47,10 +47,16 @@ async function read(url: string, path: string, size: number): Promise<Columns> {
       table = fromLines(await whole(url), mostRows)
       break
     case 'parquet':
-      table = await (await import('./parquet')).readParquet(url, size, mostRows, tableBytes)
+      table = await (await import('./parquet')).readParquet(url, size, mostRows, tableBytes, likely)
   }
   if (!table?.rows) throw new Error('There is no table in the file.')
   return spread(table)
+}
+
+/** Of a wide and long table only what may be labels and scores is read. */
+function likely(names: string[], rows: number): string[] {
+  if (names.length * rows <= mostValues) return names
+  return names.filter((n) => /label|target|true|truth|actual|class|outcome|score|prob|pred|conf|^[yp]([^a-z]|$)/i.test(n)).slice(0, mostParts)
 }
 
 /** Python writes numbers into JSON that it does not have; they are missing then. */
