@@ -128,7 +128,7 @@ export const text = {
     title: 'Curves', link: 'Curves', few: 'Choose runs whose curves to draw', fewBody: 'Select runs in the table with x, press c, then follow Curves.', reading: 'Reading tables…',
     file: 'Table', label: 'Label', score: 'Score', positive: 'Positive class', each: 'as found in each run', unknown: 'not found: choose', threshold: 'Threshold', prevalence: 'Prevalence', prevalenceHint: 'as logged', prevalenceUnit: '%',
     bins: 'Bins', width: 'of equal width', size: 'of equal size', band: '95 % band', youden: "Best Youden's J", f1: 'Best F1', bestOf: (name: string) => `of ${name}`,
-    roc: 'ROC', pr: 'Precision and recall', calibration: 'Calibration', matrices: 'Counts at the threshold', summary: 'Runs',
+    roc: 'ROC', pr: 'Precision and recall', calibration: 'Calibration', matrices: 'Counts at the threshold', allClasses: 'All classes', actualPredicted: 'Actual ↓ predicted →', total: 'All', balanced: 'Balanced accuracy', choose: (name: string) => `Curves of ${name} against the rest`, summary: 'Runs',
     fpr: 'False positive rate', tpr: 'True positive rate', recall: 'Recall', precision: 'Precision', predicted: 'Mean score', observed: 'Share of positives',
     run: 'Run', rows: 'Rows', positives: 'Positives', auc: 'AUC', interval: '95 % interval', ap: 'Average precision', apShort: 'AP', brier: 'Brier', ece: 'ECE', from: 'Table',
     sensitivity: 'Sensitivity', specificity: 'Specificity', ppv: 'PPV', npv: 'NPV', f1Score: 'F1', accuracy: 'Accuracy', adjusted: (p: string) => `PPV and NPV are those at a prevalence of ${p} %.`,
