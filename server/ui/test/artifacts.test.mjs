@@ -99,7 +99,7 @@ test('tables, trees and lines of JSON; what is chosen is in the address', async 
 
 test('an MLmodel: flavors, signature and origin above its text', async () => {
   const page = await open('model/MLmodel')
-  for (const fact of ['python_function, sklearn 1.9.1', '3.11.9', '3.18.0', 'm-2f0a', '1.2 MB', '2026-11-23 14:21:30', "age: double, the patient's site: string", 'int64[-1]']) {
+  for (const fact of ['python_function (Python 3.11.9), sklearn 1.9.1', '3.18.0', 'm-2f0a', '1.2 MB', '2026-11-23 14:21:30', "age: double, the patient's site: string", '#0: int64[?]']) {
     await page.locator('dd').getByText(fact, { exact: true }).waitFor()
   }
   await page.locator('pre').getByText('<script>').waitFor()

@@ -24,6 +24,7 @@ before(async () => {
   await add('classes', 'per_class_metrics.csv', 'positive_class,true_negatives,false_positives,false_negatives,true_positives\n0,338,63,47,152\n1,295,104,124,77\n')
   await add('pictures', 'training_roc_curve.png', png(40, 30, [200, 30, 30]))
   await add('pictures', 'training_confusion_matrix.png', png(40, 30, [30, 200, 30]))
+  await add('matrix', 'confusion_matrix.json', JSON.stringify({ labels: ['B', 'NK', 'T'], matrix: [[50, 2, 3], [1, 40, 4], [0, 6, 94]] }))
   await add('empty', 'notes.txt', 'nothing here')
 })
 after(() => lab?.close())
@@ -44,7 +45,7 @@ test('areas, counts that follow the threshold by keyboard, the mark on the curve
   assert.deepEqual([row[0], row[1], row[2], row[3], row[5], row[6]], ['predictions.json', '12', '6 (50 %)', '0.7500', '0.8037', '0.2117'])
   assert.match(row[4], /^0\.\d{3}–[01]\.\d{3}$/)
   assert.equal((await cells(summary(page, 'forest')))[3].trim(), '1.0000')
-  await summary(page, 'forest').getByText('1 rows without label or score are left out.').waitFor()
+  await summary(page, 'forest').getByText('1 row without label or score is left out.').waitFor()
 
   assert.deepEqual(await counts(page, 'logistic'), { tp: '4', fp: '2', fn: '2', tn: '4' })
   const slider = page.getByRole('slider', { name: 'Threshold' })
@@ -123,6 +124,11 @@ test('columns are found by their names, or chosen; classes one against the rest'
   await three.waitForFunction(() => document.querySelector('[data-count=tn] b')?.textContent === '2')
   assert.equal(await three.getByRole('combobox', { name: 'Score', exact: true }).inputValue(), 'prob_b')
   assert.deepEqual(await counts(three, 'three'), { tp: '1', fp: '1', fn: '0', tn: '2' })
+  const all = three.getByRole('region', { name: 'All classes: three' })
+  assert.deepEqual(await Promise.all([1, 2, 3].map(async (i) => (await cells(all.getByRole('row').nth(i))).join())), ['1,1,0,2', '0,1,0,1', '0,1,0,1'])
+  await all.getByRole('button', { name: 'c', exact: true }).press('Enter')
+  await three.waitForFunction(() => location.hash.includes('positive=c'))
+  assert.equal(await three.getByRole('combobox', { name: 'Score', exact: true }).inputValue(), 'prob_c')
   await lab.done(three)
 })
 
@@ -139,6 +145,12 @@ test('curves that were logged as such, counts by class, pictures, and nothing', 
   await pictures.getByText('mlflow.log_table(table, "predictions.json")').waitFor()
   await pictures.getByRole('button', { name: 'training_roc_curve.png' }).click()
   await page.waitForFunction(() => document.querySelector('figure img')?.naturalWidth === 40)
+  await page.goto(`${lab.base}/#/curves?runs=${run.matrix}`)
+  const logged = page.getByRole('region', { name: 'All classes: matrix' })
+  await logged.waitFor()
+  assert.deepEqual(await cells(logged.getByRole('row').nth(3)), ['0', '6', '94', '100'])
+  await logged.getByText('0.92').waitFor() // 184 of 200
+  await page.goto(`${lab.base}/#/curves?runs=${run.empty},${run.matrix}`)
   await summary(page, 'empty').getByText('No table of labels and scores was found.').waitFor()
   await lab.done(page)
 

@@ -21,7 +21,9 @@ const states = {
     '?view=charts&group=status', '?view=charts&x=loss', '?q=' + e("metrics.loss < 100 AND (status = 'FINISHED' OR status = 'FAILED')") + '&off=' + e('["params.lr > 1"]')],
   '/lineage/run/:run': () => ['', '?view=table'],
   '/benchmarks': (w) => ['', `?experiment=${w.benchmarks}&table=1`, '?view=compare', '?view=compare&only=1&sort=up', '?view=compare&a=no-such-run', '?name=no&unit=none&machine=none'],
-  '/compare-runs': (w) => ['', `?runs=${w.runs.slice(0, 3).join(',')}`, `?runs=${w.runs.slice(0, 2).join(',')}&all=1`],
+  '/compare-runs': (w) => ['', `?runs=${w.runs.slice(0, 3).join(',')}`, `?runs=${w.runs.slice(0, 2).join(',')}&all=1`,
+    ...['predictions.csv', 'predictions.csv&shown=diff', 'dot.png', 'table.json'].map((f) => `?runs=${w.runs.slice(0, 2).join(',')}&file=${f}`)],
+  '/curves': (w) => ['', `?runs=${w.runs.slice(0, 3).join(',')}`, `?runs=${w.runs[0]}&by=size&prevalence=10&at=0.3`, `?runs=${w.runs[0]}&file=table.json`],
 }
 
 // What stands for a part of a pattern.
@@ -91,6 +93,7 @@ export async function fill(lab, say = (kind) => kind) {
     'notes.txt': 'plain ' + say('text'), 'table.csv': `id,${say('column')}\n1,"${say('cell')}"\n`, 'deep/page.html': `<h1>${say('html')}</h1>`, 'config.json': JSON.stringify({ key: say('json') }),
     'model/MLmodel': `artifact_path: model\nflavors:\n  python_function:\n    loader_module: mlflow.sklearn\nrun_id: ${first}\nmodel_uuid: 1\nnote: ${JSON.stringify(say('mlmodel'))}\n`,
     'drawing.svg': `<svg xmlns="http://www.w3.org/2000/svg"><text>${say('svg')}</text></svg>`, 'readme.md': '# ' + say('markdown'), 'dot.png': png, 'weights.bin': Buffer.alloc(2000, 7),
+    'table.json': JSON.stringify({ columns: ['label', say('column'), 'p'], data: Array.from({ length: 9 }, (_, i) => [say('class') + i % 3, say('cell'), i / 9]) }), 'runs.parquet': lab.parquet(w.experiment),
     'conda.yaml': `name: ${JSON.stringify(say('yaml'))}\n`, 'predictions.csv': 'label,score\n' + scores + '\n',
   }
   for (const [name, body] of Object.entries(files)) {

@@ -2,12 +2,12 @@
 
 import { get } from './api'
 import type { Band } from './bootstrap'
-import { guess, isCurvePicture, likelihood, type Guess } from './detect'
+import { calls, classesOf, guess, isCurvePicture, likelihood, type Guess } from './detect'
 import { allFiles, fullURL } from './files'
 import type { Ranked } from './scores'
 import { text } from './strings'
 import { Tables } from './tables'
-import type { ClassCounts, Drawn, Opened } from './tables.worker'
+import type { ClassCounts, ClassMatrix, Drawn, Opened } from './tables.worker'
 import type { FileEntry, Run } from './types'
 
 export interface Chosen { file: string, label: string, score: string, positive: string }
@@ -25,10 +25,11 @@ export interface CurveRun {
   band?: Band
   drawn?: Drawn
   counts?: ClassCounts[]
+  matrix?: ClassMatrix // of more than two classes, or as it was logged
   problem: string
 }
 
-const mostTried = 8, mostGuessed = 64 << 20
+const mostTried = 8, mostClasses = 20, mostGuessed = 64 << 20
 
 export class Curves {
   runs = $state.raw<CurveRun[] | undefined>()
@@ -117,8 +118,11 @@ export class Curves {
     try {
       if (g.kind === 'scores') Object.assign(out, await this.tables.ask('score', key, g.label, g.score, g.positive))
       else if (g.kind === 'counts') out.counts = await this.tables.ask('counts', key)
+      else if (g.kind === 'matrix') out.matrix = await this.tables.ask('matrix', key)
       else if (g.kind === 'none') out.problem = text.curves.chooseColumns
       else out.drawn = await this.tables.ask('drawn', key)
+      const classes = classesOf(best.opened.columns, g.label), by = g.kind === 'scores' && classes.length > 2 && classes.length <= mostClasses ? calls(best.opened.columns, g.label) : undefined
+      if (by) out.matrix = await this.tables.ask('classes', key, g.label, classes, by.prediction, by.scores)
     } catch (e) {
       out.problem = (e as Error).message
     }

@@ -11,7 +11,7 @@ export interface Column {
 }
 
 export interface Guess {
-  kind: 'scores' | 'roc' | 'pr' | 'counts' | 'none'
+  kind: 'scores' | 'roc' | 'pr' | 'counts' | 'matrix' | 'none'
   label: string
   score: string
   positive: string
@@ -48,6 +48,7 @@ export function guess(columns: Column[], chosen: { label?: string, score?: strin
       return { ...nothing, kind: 'counts', label: by('positive_class')?.name ?? '', positive: classes.includes(chosen.positive ?? '') ? chosen.positive! : positiveOf(classes) }
     }
   }
+  if (!chosen.label && columns.filter((c) => c.numeric && isCell(c.name)).length > 1) return { ...nothing, kind: 'matrix' }
   const two = (c: Column) => c.classes.length > 1
   const label = columns.find((c) => c.name === chosen.label && two(c)) ?? labels.map(by).find((c) => c && two(c)) ?? columns.find((c) => two(c) && /(^|_)(label|target|truth|true|actual)(_|$)/.test(fold(c.name)))
   if (!label) return nothing
@@ -59,6 +60,18 @@ export function guess(columns: Column[], chosen: { label?: string, score?: strin
     ?? others.find((c) => c.numeric && c.max > c.min && /(^|_)(scores?|prob(a|ability|abilities)?)(_|$)/.test(fold(c.name)))
     ?? predictions.map((n) => others.find((c) => fold(c.name) === n && (c.numeric || c.classes.length))).find(Boolean)
   return score ? { kind: 'scores', label: label.name, score: score.name, positive } : { ...nothing, label: label.name, positive }
+}
+
+/** Columns of a confusion matrix that was logged as such. */
+export const isCell = (name: string) => /^(confusion_?matrix|matrix|cm|counts)\[\d+\]$/i.test(name)
+
+/** What says which class a row was taken for: a column of predictions, or a column of scores for each class. */
+export function calls(columns: Column[], label: string): { prediction: string, scores: string[] } | undefined {
+  const classes = classesOf(columns, label), others = columns.filter((c) => c.name !== label)
+  const found = predictions.map((n) => others.find((c) => fold(c.name) === n && c.classes.length > 0 && c.classes.every((x) => classes.includes(x)))).find(Boolean)
+  if (found) return { prediction: found.name, scores: [] }
+  const each = classes.map((name, i) => scoreOf(others, name, i))
+  return each.every((c) => c !== undefined) ? { prediction: '', scores: each.map((c) => c.name) } : undefined
 }
 
 function positiveOf(classes: string[]): string {

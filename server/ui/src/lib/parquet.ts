@@ -5,14 +5,14 @@ import { parquetMetadataAsync, parquetRead, parquetSchema, snappyUncompress, typ
 import { decompressBrotli, decompressGzip, decompressLz4, decompressLz4Raw, decompressZstd } from 'hyparquet-compressors'
 import type { Columns } from './preview'
 
-const mostUnpacked = 1 << 30, mostFooter = 32 << 20, mostColumns = 500
+const mostUnpacked = 1 << 30, mostValues = 100e6, mostFooter = 32 << 20, mostColumns = 500
 
 export interface Parquet extends Columns { types: string[], total: number, by: string, allColumns: number }
 
 class TooLarge extends Error {}
 
-/** Reads the first rows, of all columns or of those that are named. */
-export async function readParquet(url: string, size: number, rows: number, mostBytes: number, only?: string[]): Promise<Parquet> {
+/** Reads the first rows, of all columns or of those that are picked of a table of so many rows. */
+export async function readParquet(url: string, size: number, rows: number, mostBytes: number, pick?: (names: string[], rows: number) => string[]): Promise<Parquet> {
   let fetched = 0, unpacked = 0
   const file: AsyncBuffer = {
     byteLength: size,
@@ -38,10 +38,14 @@ export async function readParquet(url: string, size: number, rows: number, mostB
   }
   const metadata = await parquetMetadataAsync(file, { initialFetchSize: 1 << 16 })
   const top = parquetSchema(metadata).children
-  const named = (only ? top.filter((c) => only.includes(c.element.name)) : top).slice(0, mostColumns)
-  const names = named.map((c) => c.element.name), total = Number(metadata.num_rows)
+  const total = Number(metadata.num_rows), picked = pick?.(top.map((c) => c.element.name), total)
+  const named = (picked ? top.filter((c) => picked.includes(c.element.name)) : top).slice(0, mostColumns)
+  const names = named.map((c) => c.element.name)
   const out: Parquet = { names, columns: names.map(() => []), rows: 0, cut: total > rows, types: named.map(typeOf), total, by: metadata.created_by ?? '', allColumns: top.length }
   if (!names.length || !total) return out
+  const values = metadata.row_groups.slice(0, rows >= total ? undefined : 1).flatMap((g) => g.columns)
+    .reduce((n, c) => n + (names.includes(c.meta_data?.path_in_schema[0] ?? '') ? Number(c.meta_data?.num_values) : 0), 0)
+  if (!(values <= mostValues)) throw new TooLarge('The first rows are in more values than are read here.')
   await parquetRead({
     file, metadata, columns: names, rowStart: 0, rowEnd: Math.min(rows, total), useOffsetIndex: true,
     compressors: {

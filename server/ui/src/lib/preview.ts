@@ -76,7 +76,7 @@ function ofObjects(list: Record<string, unknown>[], most: number): Columns {
   return out
 }
 
-const mostColumns = 2000
+const mostColumns = 2000, mostText = 2000
 const isObject = (v: unknown): v is Record<string, unknown> => typeof v === 'object' && v !== null && !Array.isArray(v)
 
 /** A table in JSON: split ({columns, data}), a list of objects, or an object of columns. */
@@ -103,7 +103,7 @@ export function fromJSON(value: unknown, most: number): Columns | undefined {
 export function fromCSV(text: string, separator: string, most: number): Columns {
   const rows = parseTable(text, separator, most + 2)
   if (!rows.length) return none()
-  return { ...ofRows(rows[0], rows.slice(1, most + 1), most), cut: rows.length > most + 1 }
+  return { ...ofRows(rows[0].slice(0, mostColumns), rows.slice(1, most + 1), most), cut: rows.length > most + 1 }
 }
 
 /** JSON lines: an object each. A last line that is cut off is left out; others that are none, too. */
@@ -127,6 +127,7 @@ export function cellText(v: unknown): string {
   if (v === null || v === undefined) return ''
   if (v instanceof Date) return Number.isNaN(v.getTime()) ? '' : v.toISOString().replace(/T00:00:00\.000Z$/, '').replace(/\.000Z$/, 'Z')
   if (v instanceof Uint8Array) return Array.from(v.subarray(0, 32), (b) => b.toString(16).padStart(2, '0')).join('') + (v.length > 32 ? '…' : '')
-  if (typeof v === 'object') return JSON.stringify(v, (_, x: unknown) => (typeof x === 'bigint' ? String(x) : x instanceof Uint8Array ? cellText(x) : x)).slice(0, 2000)
-  return String(v)
+  if (typeof v === 'object') return JSON.stringify(v, (_, x: unknown) => (typeof x === 'bigint' ? String(x) : x instanceof Uint8Array ? cellText(x) : x)).slice(0, mostText)
+  const s = String(v)
+  return s.length > mostText ? s.slice(0, mostText) + '…' : s
 }

@@ -2,7 +2,7 @@
 // stop it. Tables that were opened stay here; the page gets what it draws.
 
 import { band, type Band } from './bootstrap'
-import type { Column } from './detect'
+import { isCell, type Column } from './detect'
 import { separatorOf, kindOf } from './kinds'
 import { cellText, fromCSV, fromJSON, fromLines, type Columns } from './preview'
 import { area, rank, type Points, type Ranked } from './scores'
@@ -13,6 +13,9 @@ export interface Preview { names: string[], types: string[], rows: string[][], t
 export interface Drawn { roc?: Points, pr?: Points, rocArea: number, prArea: number }
 export interface ClassCounts { positive: string, tp: number, fp: number, fn: number, tn: number }
 
+/** Rows by actual class, columns by the class they were taken for. */
+export interface ClassMatrix { classes: string[], rows: number[][] }
+
 export interface Job {
   preview: [url: string, size: number, rows: number]
   open: [key: string, url: string, path: string, size: number]
@@ -20,11 +23,13 @@ export interface Job {
   band: [ranked: Ranked]
   drawn: [key: string]
   counts: [key: string]
+  classes: [key: string, label: string, classes: string[], prediction: string, scores: string[]]
+  matrix: [key: string]
 }
-export interface Answer { preview: Preview, open: Opened, score: Scored, band: Band, drawn: Drawn, counts: ClassCounts[] }
+export interface Answer { preview: Preview, open: Opened, score: Scored, band: Band, drawn: Drawn, counts: ClassCounts[], classes: ClassMatrix, matrix: ClassMatrix }
 export interface Asked<K extends keyof Job = keyof Job> { id: number, what: K, args: Job[K] }
 
-const mostRows = 2_000_000, mostClasses = 50, mostParts = 50, mostLooked = 1000, previewBytes = 64 << 20, tableBytes = 256 << 20
+const mostRows = 2_000_000, mostValues = 20_000_000, mostClasses = 50, mostParts = 50, mostLooked = 1000, previewBytes = 64 << 20, tableBytes = 256 << 20
 const tables = new Map<string, Columns>()
 
 async function whole(url: string): Promise<string> {
@@ -47,10 +52,16 @@ async function read(url: string, path: string, size: number): Promise<Columns> {
       table = fromLines(await whole(url), mostRows)
       break
     case 'parquet':
-      table = await (await import('./parquet')).readParquet(url, size, mostRows, tableBytes)
+      table = await (await import('./parquet')).readParquet(url, size, mostRows, tableBytes, likely)
   }
   if (!table?.rows) throw new Error('There is no table in the file.')
   return spread(table)
+}
+
+/** Of a wide and long table only what may be labels and scores is read. */
+function likely(names: string[], rows: number): string[] {
+  if (names.length * rows <= mostValues) return names
+  return names.filter((n) => /label|target|true|truth|actual|class|outcome|score|prob|pred|conf|^[yp]([^a-z]|$)/i.test(n)).slice(0, mostParts)
 }
 
 /** Python writes numbers into JSON that it does not have; they are missing then. */
@@ -63,8 +74,9 @@ function parse(text: string): unknown {
   }
 }
 
-/** A curve may be one level down: {"roc": {"fpr": […], …}}. */
+/** A curve may be one level down: {"roc": {"fpr": […], …}}; a matrix may be all there is: [[5, 1], [2, 7]]. */
 function inner(value: unknown): unknown {
+  if (Array.isArray(value) && value.length > 1 && value.every((r) => Array.isArray(r) && r.length === value.length && r.every((x) => typeof x === 'number'))) return { matrix: value }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
   const keys = Object.keys(value), only = (value as Record<string, unknown>)[keys[0]]
   return keys.length === 1 && typeof only === 'object' && only !== null && !Array.isArray(only) && Object.values(only).every(Array.isArray) ? only : value
@@ -180,6 +192,32 @@ function counted(t: Columns): ClassCounts[] {
   return tp.map((_, i) => ({ positive: className(names[i] ?? i), tp: tp[i], fp: fp[i], fn: fn[i], tn: tn[i] }))
 }
 
+/** Of each row the class that was predicted, or that has the greatest score. */
+function taken(t: Columns, label: string, classes: string[], prediction: string, scores: string[]): ClassMatrix {
+  const at = new Map(classes.map((c, i) => [c, i])), rows = classes.map(() => classes.map(() => 0))
+  const labels = column(t, label), said = prediction ? column(t, prediction) : undefined, columns = scores.map((s) => column(t, s))
+  for (let i = 0; i < t.rows; i++) {
+    const row = rows[at.get(className(labels[i])) ?? -1]
+    let to = said && !missing(said[i]) ? at.get(className(said[i])) ?? -1 : -1
+    for (let k = 0, best = -Infinity; k < columns.length; k++) {
+      const x = missing(columns[k][i]) ? NaN : numberOf(columns[k][i])
+      if (x > best) {
+        best = x
+        to = k
+      }
+    }
+    if (row && !missing(labels[i]) && to >= 0) row[to]++
+  }
+  return { classes, rows }
+}
+
+/** A confusion matrix that is in the table as it is. */
+function logged(t: Columns): ClassMatrix {
+  const cells = t.columns.filter((_, c) => isCell(t.names[c])), names = t.columns[t.names.findIndex((n) => /^(labels?|classes|names|index)$/i.test(n))]
+  if (cells.length !== t.rows) throw new Error('The matrix is not square.')
+  return { classes: cells.map((_, k) => className(names?.[k] ?? k)), rows: cells.map((_, r) => cells.map((c) => numberOf(c[r]))) }
+}
+
 const work: { [K in keyof Job]: (...args: Job[K]) => Promise<Answer[K]> | Answer[K] } = {
   async preview(url, size, rows) {
     const p = await (await import('./parquet')).readParquet(url, size, rows, previewBytes)
@@ -194,6 +232,8 @@ const work: { [K in keyof Job]: (...args: Job[K]) => Promise<Answer[K]> | Answer
   band: (ranked) => band(ranked),
   drawn: (key) => drawn(table(key)),
   counts: (key) => counted(table(key)),
+  classes: (key, label, classes, prediction, scores) => taken(table(key), label, classes, prediction, scores),
+  matrix: (key) => logged(table(key)),
 }
 
 addEventListener('message', async (e: MessageEvent<Asked>) => {
