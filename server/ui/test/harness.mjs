@@ -152,15 +152,15 @@ export class Lab {
   }
 
   /** Opens a view in a page, and waits until it has all that it asks for. */
-  async visit(page, hash) {
+  async visit(page, hash, pause = 50) {
     await page.evaluate((h) => { location.hash = h }, hash)
-    await this.settle(page)
+    await this.settle(page, pause)
   }
 
-  async settle(page) {
+  async settle(page, pause = 50) {
     for (let quiet = 0, i = 0; quiet < 3; i++) {
-      assert.ok(i < 400, 'no end of requests: ' + [...page.busy].map((r) => r.url()).join(' '))
-      await page.waitForTimeout(50)
+      assert.ok(i < 800, 'no end of requests: ' + [...page.busy].map((r) => r.url()).join(' '))
+      await page.waitForTimeout(pause)
       quiet = page.busy.size ? 0 : quiet + 1
     }
     await page.evaluate(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r))))
