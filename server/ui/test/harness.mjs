@@ -24,8 +24,7 @@ export class Lab {
     lab.flags = prefix ? ['--static-prefix', prefix] : []
     lab.headers = {}
     for (const [i, [name, password]] of Object.entries(users).entries()) {
-      const added = spawnSync(binary, ['users', 'add', name, '--password-stdin', ...(i ? [] : ['--admin']), '-d', lab.data], { input: password + '
-' })
+      const added = spawnSync(binary, ['users', 'add', name, '--password-stdin', ...(i ? [] : ['--admin']), '-d', lab.data], { input: password + '\n' })
       assert.equal(added.status, 0, String(added.stderr))
       if (!i) lab.headers.Authorization = 'Basic ' + Buffer.from(name + ':' + password).toString('base64')
     }

@@ -11,7 +11,6 @@ function takes(at: HTMLElement, key: string): boolean {
   if (at.matches?.('input:not([type="checkbox"]), [role="slider"], [role="tab"], [role^="menuitem"]')) return true
   return at.tabIndex >= 0 && !at.matches('[role="grid"]') && /auto|scroll/.test(getComputedStyle(at).overflowY) && (at.scrollHeight > at.clientHeight + 1 || at.scrollWidth > at.clientWidth + 1)
 }
-}
 
 class Keyboard {
   active = $state.raw<Key[]>([]) // for the list that '?' shows
