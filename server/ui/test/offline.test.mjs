@@ -79,6 +79,7 @@ test('through a proxy: live, and every page while there is no server behind it',
   await page.goto('about:blank')
   assert.equal((await page.goto(`${lab.front}/team/tracking/`)).status(), 502)
   await lab.start(port)
+  await page.goto('about:blank')
   await page.goto(`${lab.front}/team/tracking/#/experiments`)
   await page.getByRole('link', { name: 'study', exact: true }).waitFor()
   await context.close()

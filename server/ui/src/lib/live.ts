@@ -31,7 +31,8 @@ export function listen(experiments: string[], runs: string[], heard: (c: Change)
         close()
         timer = window.setTimeout(open, wait)
         wait = Math.min(2 * wait, latest)
-      } else void fetch('health', { cache: 'no-store' }).catch(() => connection.fail(false))
+      }
+      fetch('health', { cache: 'no-store' }).then((a) => a.ok, () => false).then((ok) => { if (!ok) connection.fail(false) })
     })
   }
   const close = () => {
