@@ -16,46 +16,56 @@ export const binary = process.env.RUNSTONE ?? new URL('../../../bin/runstone', i
 const chrome = process.env.CHROMIUM ?? '/usr/bin/chromium'
 
 export class Lab {
-  /** Starts a server; with users, {name: password}, it asks for them. The first of these is an administrator. */
+  /** Starts a server; with users, {name: password}, it asks for them. The first of these is an administrator, whom the lab asks as. */
   static async open(prefix = '', users = {}) {
     const lab = new Lab()
     lab.dir = mkdtempSync(join(tmpdir(), 'runstone-ui-'))
     lab.data = join(lab.dir, 'data')
+    lab.flags = prefix ? ['--static-prefix', prefix] : []
+    lab.headers = {}
     for (const [i, [name, password]] of Object.entries(users).entries()) {
       const added = spawnSync(binary, ['users', 'add', name, '--password-stdin', ...(i ? [] : ['--admin']), '-d', lab.data], { input: password + '\n' })
       assert.equal(added.status, 0, String(added.stderr))
+      if (!i) lab.headers.Authorization = 'Basic ' + Buffer.from(name + ':' + password).toString('base64')
     }
-    const args = ['server', '--port', '0', '-d', lab.data]
-    if (prefix) args.push('--static-prefix', prefix)
-    lab.server = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    lab.origin = await new Promise((resolve, reject) => {
-      let said = ''
-      const hear = (chunk) => {
-        said += chunk
-        const at = /http:\/\/127\.0\.0\.1:\d+/.exec(said)
-        if (at) resolve(at[0])
-      }
-      lab.server.stdout.on('data', hear)
-      lab.server.stderr.on('data', hear)
-      lab.server.on('exit', () => reject(new Error('the server ended: ' + said)))
-    })
+    lab.origin = await lab.start(0)
     lab.base = lab.origin + prefix
     lab.browser = await chromium.launch({ executablePath: chrome, args: ['--no-sandbox'] })
     return lab
   }
 
-  async close() {
-    await this.browser?.close()
+  /** Starts the server at a port, 0 for any that is free, and returns where it is. */
+  start(port) {
+    this.server = spawn(binary, ['server', '--port', String(port), '-d', this.data, ...this.flags], { stdio: ['ignore', 'pipe', 'pipe'] })
+    return new Promise((resolve, reject) => {
+      let said = ''
+      const hear = (chunk) => {
+        said += chunk
+        const at = /https?:\/\/127\.0\.0\.1:\d+/.exec(said)
+        if (at) resolve(at[0])
+      }
+      this.server.stdout.on('data', hear)
+      this.server.stderr.on('data', hear)
+      this.server.on('exit', () => reject(new Error('the server ended: ' + said)))
+    })
+  }
+
+  async stop() {
     const ended = new Promise((resolve) => this.server.once('exit', resolve))
     this.server.kill()
     await ended
+  }
+
+  async close() {
+    await this.browser?.close()
+    await this.stop()
     rmSync(this.dir, { recursive: true, force: true })
   }
 
   /** Asks MLflow's API. */
   async api(method, path, body) {
     const answer = await fetch(this.origin + '/api/2.0/mlflow/' + path, {
-      method, headers: { 'Content-Type': 'application/json' }, body: body === undefined ? undefined : JSON.stringify(body),
+      method, headers: { 'Content-Type': 'application/json', ...this.headers }, body: body === undefined ? undefined : JSON.stringify(body),
     })
     const text = await answer.text()
     assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`)
@@ -96,7 +106,7 @@ export class Lab {
   }
 
   async file(experiment, run, path, body) {
-    const answer = await fetch(`${this.origin}/api/2.0/mlflow-artifacts/artifacts/${experiment}/${run}/artifacts/${path}`, { method: 'PUT', body })
+    const answer = await fetch(`${this.origin}/api/2.0/mlflow-artifacts/artifacts/${experiment}/${run}/artifacts/${path}`, { method: 'PUT', body, headers: this.headers })
     assert.ok(answer.ok)
   }
 
@@ -152,15 +162,15 @@ export class Lab {
   }
 
   /** Opens a view in a page, and waits until it has all that it asks for. */
-  async visit(page, hash) {
+  async visit(page, hash, pause = 50) {
     await page.evaluate((h) => { location.hash = h }, hash)
-    await this.settle(page)
+    await this.settle(page, pause)
   }
 
-  async settle(page) {
+  async settle(page, pause = 50) {
     for (let quiet = 0, i = 0; quiet < 3; i++) {
-      assert.ok(i < 400, 'no end of requests: ' + [...page.busy].map((r) => r.url()).join(' '))
-      await page.waitForTimeout(50)
+      assert.ok(i < 800, 'no end of requests: ' + [...page.busy].map((r) => r.url()).join(' '))
+      await page.waitForTimeout(pause)
       quiet = page.busy.size ? 0 : quiet + 1
     }
     await page.evaluate(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r))))

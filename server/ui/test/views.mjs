@@ -45,13 +45,13 @@ export function views(world) {
   const out = []
   for (const pattern of patterns) {
     let found = ['#']
+    const more = states[pattern]?.(world) ?? ['']
     for (const part of pattern.split('/').slice(1)) {
       const name = /^[:*]/.test(part) ? part : ''
       assert.ok(!name || parts[name], `views.mjs does not know what stands for ${name} in ${pattern}`)
       const values = name ? parts[name](world) : [part]
       found = found.flatMap((f) => values.map((v) => f + '/' + (name[0] === '*' ? v : e(v))))
     }
-    const more = states[pattern]?.(world) ?? ['']
     out.push(...found.flatMap((f) => more.map((m) => ({ pattern, hash: f + m }))))
   }
   return out
@@ -59,24 +59,28 @@ export function views(world) {
 
 const many = (n, of) => Object.fromEntries(Array.from({ length: n }, (_, k) => of(k)))
 
+// The server takes these letters only in keys.
+const key = (text) => text.replace(/[^\w. :-]/g, '_').trim()
+
 const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
 
 /**
  * Fills a database with something of all that the pages show. Where a person
  * chooses a text, say(kind) does.
  */
-export async function fill(lab, say = (kind) => kind) {
-  const w = { runs: [], files: [], versions: ['1', '2'] }
+export async function fill(lab, say = (kind) => kind, runs = 5) {
+  const w = { runs: [], files: [] }
   w.experiment = await lab.experiment(say('study'))
-  for (let i = 0; i < 5; i++) {
+  const [params, metrics] = runs < 5 ? [1, 1] : [40, 25]
+  for (let i = 0; i < runs; i++) {
     w.runs.push(await lab.run(w.experiment, say('run') + ' ' + i, {
-      params: { lr: 0.1 * i, model: i % 2 ? 'xgb' : 'forest', [say('param')]: say('param value'), ...many(40, (k) => ['layer.' + k, k * i]) },
+      params: { lr: 0.1 * i, model: i % 2 ? 'xgb' : 'forest', [key(say('param'))]: say('param value'), ...many(params, (k) => ['layer.' + k, k * i]) },
       tags: {
-        [say('tag')]: say('tag value'), 'mlflow.note.content': say('note'), 'mlflow.source.name': say('source'), 'mlflow.source.type': 'LOCAL', 'mlflow.user': say('user'),
+        [key(say('tag'))]: say('tag value'), 'mlflow.note.content': say('note'), 'mlflow.source.name': say('source'), 'mlflow.source.type': 'LOCAL', 'mlflow.user': say('user'),
         'mlflow.source.git.commit': say('commit'), 'mlflow.source.git.repoURL': say('https://example.org/repository'), 'runstone.command': say('python train.py'),
         ...(i === 4 ? { 'mlflow.parentRunId': w.runs[0] } : {}),
       },
-      metrics: { loss: Array.from({ length: 300 }, (_, s) => (s === 20 ? NaN : 1 / (s + i + 1))), [say('metric').replace(/[^\w./ :-]/g, '_')]: [i, i + 1], ...many(25, (k) => ['eval/m' + k, [k + i]]) },
+      metrics: { loss: Array.from({ length: 300 }, (_, s) => (s === 20 ? NaN : 1 / (s + i + 1))), [key(say('metric'))]: [i, i + 1], ...many(metrics, (k) => ['eval/m' + k, [k + i]]) },
       status: ['FINISHED', 'FAILED', 'KILLED', 'RUNNING', 'FINISHED'][i], start: Date.now() - 60_000 * (5 - i),
     }))
   }
@@ -106,15 +110,16 @@ export async function fill(lab, say = (kind) => kind) {
   w.logged = model.info.model_id
   await lab.api('POST', 'runs/outputs', { run_id: first, models: [{ model_id: w.logged, step: 1 }] })
   w.model = say('classifier').replace(/[/:%*]/g, '_')
-  await lab.api('POST', 'registered-models/create', { name: w.model, description: say('description'), tags: [{ key: say('tag'), value: say('tag value') }] })
+  await lab.api('POST', 'registered-models/create', { name: w.model, description: say('description'), tags: [{ key: key(say('tag')), value: say('tag value') }] })
   for (const run of w.runs.slice(0, 2)) {
-    await lab.api('POST', 'model-versions/create', { name: w.model, source: `runs:/${run}/model`, run_id: run, description: say('description'), tags: [{ key: say('tag'), value: say('tag value') }] })
+    await lab.api('POST', 'model-versions/create', { name: w.model, source: `runs:/${run}/model`, run_id: run, description: say('description'), tags: [{ key: key(say('tag')), value: say('tag value') }] })
   }
   await lab.api('POST', 'model-versions/transition-stage', { name: w.model, version: '1', stage: 'Production', archive_existing_versions: false })
-  w.alias = say('champion').replace(/[^\w-]/g, '_')
+  w.alias = say('champion').replace(/[^\w-]/g, '_').slice(0, 60)
   await lab.api('POST', 'registered-models/alias', { name: w.model, alias: w.alias, version: '2' })
 
-  const lines = ['old', 'new'].map((name, k) => `goos: linux\ngoarch: amd64\npkg: example.org/${name}\ncpu: ${say('machine').replaceAll('\n', ' ')}\n`
+  if (runs < 5) return w
+  const lines = ['old', 'new'].map((name, k) => `goos: linux\ngoarch: amd64\npkg: example.org/${name}\ncpu: ${say('machine').replaceAll(/\s/g, ' ')}\n`
     + Array.from({ length: 6 }, (_, i) => `BenchmarkEncode/size=1k-2 \t 1000 \t ${1000 - 200 * k + i} ns/op \t 16 B/op\n`).join(''))
   for (const [i, text] of lines.entries()) {
     const done = spawnSync(binary, ['bench', 'log', '-', '-e', 'benchmarks', '--commit', 'abc' + i, '--time', `2026-0${i + 1}-01T10:00:00Z`, '-d', lab.data], { input: text })

@@ -4,10 +4,12 @@ import { onDestroy } from 'svelte'
 
 export interface Key { keys: string, what: string, run: () => void }
 
-/** Whether a key means something of its own to what has the focus. */
+/** What has the focus has this key for itself: a button Enter, a slider the arrows, what scrolls too. */
 function takes(at: HTMLElement, key: string): boolean {
-  if (key === 'Enter' || key === ' ') return !!at.closest?.('a, button, summary, [role="menu"]')
-  return /^(Arrow|Home|End|Page)/.test(key) && !!at.matches?.('input, [role="tab"], [role="slider"]')
+  if (key === 'Enter' || key === ' ') return !!at.closest?.('a[href], button, summary, input, [role="button"], [role="tab"], [role="option"], [role="menu"]')
+  if (!/^(Arrow|Page|Home|End)/.test(key)) return false
+  if (at.matches?.('input:not([type="checkbox"]), [role="slider"], [role="tab"], [role^="menuitem"]')) return true
+  return at.tabIndex >= 0 && !at.matches('[role="grid"]') && /auto|scroll/.test(getComputedStyle(at).overflowY) && (at.scrollHeight > at.clientHeight + 1 || at.scrollWidth > at.clientWidth + 1)
 }
 
 class Keyboard {
