@@ -156,6 +156,10 @@ export class Lab {
     })
     page.on('requestfinished', (r) => page.busy.delete(r))
     page.on('requestfailed', (r) => page.busy.delete(r))
+    // What a worker was asking for when it was closed is never told to have ended.
+    page.on('worker', (w) => w.on('close', () => {
+      for (const r of page.busy) if (/\/assets\/|\/get-artifact\?|\/mlflow-artifacts\//.test(r.url())) page.busy.delete(r)
+    }))
     page.setDefaultTimeout(10_000)
     await page.goto(this.base + '/' + hash)
     return page
