@@ -156,10 +156,6 @@ export class Lab {
     })
     page.on('requestfinished', (r) => page.busy.delete(r))
     page.on('requestfailed', (r) => page.busy.delete(r))
-    // What a worker was asking for when it was closed is never told to have ended.
-    page.on('worker', (w) => w.on('close', () => {
-      for (const r of page.busy) if (/\/assets\/|\/get-artifact\?|\/mlflow-artifacts\//.test(r.url())) page.busy.delete(r)
-    }))
     page.setDefaultTimeout(10_000)
     await page.goto(this.base + '/' + hash)
     return page
@@ -175,6 +171,8 @@ export class Lab {
     for (let quiet = 0, i = 0; quiet < 3; i++) {
       assert.ok(i < 800, 'no end of requests: ' + [...page.busy].map((r) => r.url()).join(' '))
       await page.waitForTimeout(pause)
+      // What a worker was asking for when it was closed is never told to have ended.
+      if (i > 60 && !page.workers().length) for (const r of page.busy) if (/\/assets\/|artifact/.test(r.url())) page.busy.delete(r)
       quiet = page.busy.size ? 0 : quiet + 1
     }
     await page.evaluate(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r))))
