@@ -267,8 +267,11 @@ func (w *lineageWalk) grow(s side, fan int) (added []LineageID, err error) {
 func (w *lineageWalk) ranked(list []kin) ([]kin, error) {
 	out := slices.Clone(list)
 	for i := range out {
-		var err error
-		if out[i].rank, err = w.rank(&out[i]); err != nil {
+		err := w.ctx.Err()
+		if err == nil {
+			out[i].rank, err = w.rank(&out[i])
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -282,6 +285,9 @@ func (w *lineageWalk) connect() error {
 	nodes := w.out.Nodes
 	for i, n := range nodes {
 		for way := LineageForward; way <= LineageBack; way++ {
+			if err := w.ctx.Err(); err != nil {
+				return err
+			}
 			s := side{n.ID, way}
 			list, err := w.neighbours(s, glanceKin)
 			if err != nil {

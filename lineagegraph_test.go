@@ -3,6 +3,7 @@ package runstone
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -220,4 +221,45 @@ func TestLineageOfWhatIsGoneOrUnseen(t *testing.T) {
 	}
 	_, err = f.db.Lineage(ctx, LineageID{Kind: "x"}, nil)
 	require.ErrorIs(t, err, ErrInvalid)
+}
+
+// TestLineageOfHostileTags: a tag that lists tens of thousands of versions that are
+// not there costs no more than a tag, and a graph ends with its context.
+func TestLineageOfHostileTags(t *testing.T) {
+	f := newFamily(t)
+	ctx := context.Background()
+	run := f.run("train")
+	for i := range 30 {
+		id := f.model(run, "net")
+		list := strings.Builder{}
+		for k := range 30_000 {
+			fmt.Fprintf(&list, `, {"name": "n%d", "version": %d}`, i, k+1)
+		}
+		require.NoError(t, f.db.Update(ctx, func(tx *store.Tx) error {
+			_, err := lineage.SetLoggedModelTags(tx, id, []lineage.Tag{{Key: "mlflow.modelVersions", Value: "[" + list.String()[2:] + "]"}})
+			return err
+		}))
+		if i == 7 {
+			f.version("fraud", id, run, lineage.StageProduction)
+		}
+	}
+	g, err := f.db.Lineage(ctx, LineageID{Kind: LineageRun, A: run}, nil)
+	require.NoError(t, err)
+	require.Len(t, g.Nodes, 1+12+3, "the run, twelve models, and of the one that has them a version, its stage and alias")
+	ended := &endsLater{Context: ctx, after: 5}
+	_, err = f.db.Lineage(ended, LineageID{Kind: LineageRun, A: run}, nil)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// endsLater is a context that ends after it was asked some times.
+type endsLater struct {
+	context.Context
+	after int
+}
+
+func (e *endsLater) Err() error {
+	if e.after--; e.after < 0 {
+		return context.Canceled
+	}
+	return nil
 }

@@ -136,8 +136,12 @@ func (f *kinFinder) madeByRun(run uint32, id string) error {
 			return err
 		}
 		if v.ModelID != "" {
+			model := LineageID{Kind: LineageModel, A: v.ModelID}
+			if f.have[model] {
+				continue
+			}
 			if m, err := lineage.GetLoggedModel(f.tx, v.ModelID, true); err == nil && m.SourceRunID == id {
-				if !f.add(LineageID{Kind: LineageModel, A: v.ModelID}, RoleMade, "") {
+				if !f.add(model, RoleMade, "") {
 					return nil
 				}
 				continue

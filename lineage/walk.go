@@ -153,9 +153,14 @@ func VersionsInStage(tx *store.Tx, name, stage string) iter.Seq2[*ModelVersion, 
 	}
 }
 
+// maxListed bounds the versions that are looked for because a tag lists them:
+// clients may write into it what they like.
+const maxListed = 1000
+
 // VersionsOfLogged iterates over the versions made from a logged model: those that
-// its tag mlflow.modelVersions lists, which every new version enters, and those of
-// its run, each once. One that was deleted is left out.
+// its tag mlflow.modelVersions lists, which every new version enters at the end, of
+// these the last 1000, and those of its run, each once. One that was deleted is left
+// out.
 func VersionsOfLogged(tx *store.Tx, m *LoggedModel) iter.Seq2[*ModelVersion, error] {
 	return func(yield func(*ModelVersion, error) bool) {
 		type key struct {
@@ -171,7 +176,7 @@ func VersionsOfLogged(tx *store.Tx, m *LoggedModel) iter.Seq2[*ModelVersion, err
 		if json.Unmarshal([]byte(text), &listed) != nil {
 			listed = nil // a client wrote something else into the tag
 		}
-		for _, l := range listed {
+		for _, l := range listed[max(0, len(listed)-maxListed):] {
 			if seen[key{l.Name, l.Version}] {
 				continue
 			}

@@ -127,6 +127,9 @@ func gridSteps(curves []runstone.Curve, found [][]runstone.Bucket, metric string
 		return nil
 	}
 	width := (uint64(to)-uint64(from))/uint64(buckets) + 1
+	if width == 0 { // one range of all steps that there can be
+		width = math.MaxUint64
+	}
 	last := map[uint64]int64{}
 	for i, of := range found {
 		if curves[i].Metric != metric {

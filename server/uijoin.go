@@ -217,19 +217,21 @@ func (j *joined) within(x xRange) {
 }
 
 // sum sums up points in order of their places in ranges of one width, if they are
-// more than buckets.
+// more than buckets. What it keeps is no longer than that: an answer has many curves.
 func (j *joined) sum(buckets int) {
 	n := len(j.at)
 	if n <= buckets {
+		j.at = slices.Clone(j.at)
 		return
 	}
-	from, width := j.at[0].x, (j.at[n-1].x-j.at[0].x)/float64(buckets)
-	out := j.at[:0]
+	from := j.at[0].x / 2 // halves, whose difference is finite
+	width := (j.at[n-1].x/2 - from) / float64(buckets)
+	out := make([]joint, 0, buckets)
 	last := -1
 	for _, p := range j.at {
 		k := 0
 		if width > 0 {
-			k = min(int((p.x-from)/width), buckets-1)
+			k = min(int((p.x/2-from)/width), buckets-1)
 		}
 		if k != last {
 			out, last = append(out, p), k

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -47,11 +48,8 @@ func (l *uiList) at(i int) string {
 // listKey is what a list is of: two requests with one key ask for the same runs in
 // the same order.
 func listKey(q *tree.Query, opt *runstone.SearchOptions) string {
-	parts := []string{string(rune('0' + opt.View)), q.String()}
-	for _, some := range [][]string{opt.Experiments, opt.OrderBy} {
-		parts = append(parts, strings.Join(some, "\x00"))
-	}
-	return strings.Join(parts, "\x01")
+	// Quoted, so that no text can pass for two.
+	return fmt.Sprintf("%d %q %q %q", opt.View, q.String(), opt.Experiments, opt.OrderBy)
 }
 
 // uiDeep answers a page by its place in a list; nil where there is none, because

@@ -96,6 +96,9 @@ func (s *Server) uiLive(w http.ResponseWriter, r *http.Request, _ string) {
 			return
 		case <-timer.C:
 		}
+		if s.outdated(r.Context()) { // the listener comes again and says who it is
+			return
+		}
 		begun := time.Now()
 		e, err := t.look(r.Context())
 		if err != nil { // the listener comes again and hears what is wrong
@@ -119,6 +122,17 @@ func (s *Server) uiLive(w http.ResponseWriter, r *http.Request, _ string) {
 		}
 		timer.Reset(max(livePeriod, liveShare*time.Since(begun)))
 	}
+}
+
+// outdated reports whether users, or what they may, have changed since a request
+// began.
+func (s *Server) outdated(ctx context.Context) bool {
+	u := userOf(ctx)
+	if u == nil {
+		return false
+	}
+	now, err := s.opt.Access.User(u.Name)
+	return err != nil || now != u
 }
 
 // look returns what changed since the last look.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -46,7 +47,7 @@ func (s *Server) uiHistory(ctx context.Context, a args) (any, error) {
 	}{Changes: []uiChange{}}
 	err := s.db.View(ctx, func(tx *store.Tx) error {
 		for c, err := range lineage.History(tx, name, before) {
-			if err != nil {
+			if err = cmp.Or(err, ctx.Err()); err != nil {
 				return err
 			}
 			if version > 0 && c.Version != version {
@@ -103,7 +104,7 @@ func (s *Server) uiVersions(ctx context.Context, a args) (any, error) {
 	answer := uiVersionsAnswer{Versions: []uiVersion{}, Keys: []string{}}
 	err := s.db.View(ctx, func(tx *store.Tx) error {
 		for v, err := range lineage.NewestVersions(tx, name, before) {
-			if err != nil {
+			if err = cmp.Or(err, ctx.Err()); err != nil {
 				return err
 			}
 			if len(answer.Versions) < limit {

@@ -11,6 +11,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/runstonedb/runstone"
+	"github.com/runstonedb/runstone/access"
 	"github.com/runstonedb/runstone/query"
 	"github.com/runstonedb/runstone/query/tree"
 )
@@ -211,6 +212,9 @@ func (s *Server) uiRows(ctx context.Context, text string, opt *runstone.SearchOp
 	var p *runstone.PartialError
 	if partial = errors.As(err, &p) && page != nil; partial {
 		err = nil
+	}
+	if u := userOf(ctx); page != nil && u != nil && !u.SeesAll(access.Experiment) {
+		page.Hints = nil // they are of the names of all experiments
 	}
 	return page, partial, err
 }
