@@ -263,16 +263,19 @@ func (l *topLoader) forget(seen map[string]bool) {
 	}
 }
 
-// commonMetrics are the metrics of runs, those that most of them have first, but
-// those of the machine.
+// commonMetrics are the metrics of runs, but those of the machine: curves before
+// single values, and of these what most runs have first.
 func commonMetrics(runs []*topRun) []string {
-	counts := map[string]int{}
+	counts, curves := map[string]int{}, map[string]int{}
 	for _, r := range runs {
 		last := ""
 		for i := range r.Metrics {
 			if name := r.Metrics[i].Metric; name != last && !strings.HasPrefix(name, systemPrefix) {
 				counts[name]++
 				last = name
+				if r.Metrics[i].Count > 1 {
+					curves[name] = 1
+				}
 			}
 		}
 	}
@@ -280,7 +283,9 @@ func commonMetrics(runs []*topRun) []string {
 	for name := range counts {
 		names = append(names, name)
 	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b)) })
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(curves[b], curves[a]), cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
 	return names[:min(len(names), topNames)]
 }
 

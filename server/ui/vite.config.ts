@@ -38,5 +38,6 @@ export default defineConfig({
     target: 'es2022',
     assetsInlineLimit: 0, // no data: URLs, the policy of the pages wants files
     modulePreload: { polyfill: false },
+    rolldownOptions: { checks: { pluginTimings: false } }, // the sources are small, the machines are not the same
   },
 })

@@ -85,8 +85,17 @@ export async function versionFile(name: string, version: string, path: string, b
   return new TextDecoder().decode(await answer.arrayBuffer())
 }
 
-/** The address of a file of a run. */
-export const fileURL = (run: string, path: string) => 'get-artifact' + query({ run_id: run, path })
+/** The address of a file of a run, or, where the path is models:/ID/…, of a logged model. */
+export function fileURL(run: string, path: string): string {
+  const [model, name] = ofModel(path)
+  return model ? `ajax-api/2.0/mlflow/logged-models/${encodeURIComponent(model)}/artifacts/files` + query({ artifact_file_path: name }) : 'get-artifact' + query({ run_id: run, path })
+}
+
+/** The logged model whose file a path is, and the path in it; '' where it is a file of the run. */
+export function ofModel(path: string): [model: string, name: string] {
+  const found = /^models:\/([^/]+)\/?(.*)$/s.exec(path)
+  return found ? [found[1], found[2]] : ['', path]
+}
 
 /** The first bytes of a file of a run. */
 export async function fileText(run: string, path: string, bytes: number, signal?: AbortSignal): Promise<string> {
