@@ -52,8 +52,8 @@ type uiNode struct {
 	Deleted    bool                 `json:"deleted,omitempty"`
 	Gone       bool                 `json:"gone,omitempty"`
 	Hidden     int                  `json:"hidden,omitempty"`
-	Forward    uiBeyond               `json:"forward"`
-	Back       uiBeyond               `json:"back"`
+	Forward    uiBeyond             `json:"forward"`
+	Back       uiBeyond             `json:"back"`
 }
 
 // uiBeyond counts neighbours that are not in the graph.
