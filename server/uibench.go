@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -25,7 +26,7 @@ import (
 const (
 	maxBenchWork   = 2         // requests at once
 	maxBenchRuns   = 1000      // of an answer
-	maxBenchSeries = 5000      // of a list
+	maxBenchSeries = 5000      // of a list, and rows of a comparison
 	maxBenchPoints = 400_000   // runs times series
 	maxBenchText   = 256 << 20 // bytes of texts that a request reads
 	keptBenchText  = 48 << 20  // bytes of results that are kept
@@ -125,8 +126,12 @@ func (s *Server) loadBench(ctx context.Context, run string) (*gobench.Results, e
 		return k.Results, nil
 	}
 	r, err := gobench.Parse(f)
-	if err != nil {
+	var io *fs.PathError
+	switch {
+	case errors.As(err, &io):
 		return nil, err
+	case err != nil: // of the text
+		return nil, &runstone.Error{Kind: runstone.ErrInvalid, Msg: fmt.Sprintf("the results of run %s cannot be read: %v", run, err)}
 	}
 	const perByte = 3 // of text: itself and what was parsed from it
 	s.benches.Put(run, keptBench{size, changed, r}, perByte*size)
@@ -351,6 +356,7 @@ func (s *Server) uiBenchCompare(ctx context.Context, a args) (any, error) {
 		}
 	}
 	c := gobench.Compare(results[0], results[1], &gobench.CompareOptions{Alpha: alpha})
+	partial := cutRows(c, maxBenchSeries)
 	var text bytes.Buffer
 	for i, side := range sides {
 		fmt.Fprintf(&text, "%c  %s\n", 'A'+i, side.title())
@@ -366,11 +372,26 @@ func (s *Server) uiBenchCompare(ctx context.Context, a args) (any, error) {
 		Units []benchTable      `json:"units"`
 		Keys  []gobench.KeyDiff `json:"differing_keys"`
 		Text  string            `json:"text"` // the whole as text
-	}{sides[0], sides[1], c.Alpha, make([]benchTable, len(c.Units)), c.Keys, text.String()}
+		Part  bool              `json:"partial"`
+	}{sides[0], sides[1], c.Alpha, make([]benchTable, len(c.Units)), c.Keys, text.String(), partial}
 	for i := range c.Units {
 		answer.Units[i] = newBenchTable(&c.Units[i])
 	}
 	return answer, nil
+}
+
+// cutRows leaves a comparison at most so many rows, and reports whether there were
+// more. Geometric means stay those of all.
+func cutRows(c *gobench.Comparison, most int) (partial bool) {
+	for i := range c.Units {
+		u := &c.Units[i]
+		if len(u.Rows) > most {
+			u.Rows, partial = u.Rows[:most], true
+		}
+		most -= len(u.Rows)
+	}
+	c.Units = slices.DeleteFunc(c.Units, func(u gobench.Unit) bool { return len(u.Rows) == 0 })
+	return partial
 }
 
 func newBenchTable(u *gobench.Unit) benchTable {

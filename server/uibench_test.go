@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/runstonedb/runstone"
+	"github.com/runstonedb/runstone/artifact"
 	gobench "github.com/runstonedb/runstone/bench"
 )
 
@@ -267,4 +268,32 @@ func TestUIBenchPermissions(t *testing.T) {
 		g.want(403, "eve", "GET", uiAPI+path, "")
 		g.want(401, "", "GET", uiAPI+path, "")
 	}
+}
+
+// TestUIBenchLargeAndBroken: a comparison of more rows than a page takes is cut and says so,
+// and results that cannot be read are no error of the server.
+func TestUIBenchLargeAndBroken(t *testing.T) {
+	b := newBench(t, nil)
+	var many strings.Builder
+	many.WriteString("goos: linux\n")
+	for i := range maxBenchSeries {
+		fmt.Fprintf(&many, "BenchmarkA%d 1 %d ns/op 2 B/op\n", i, i+1)
+	}
+	ids := b.logBench("", many.String(), strings.Replace(many.String(), "linux", "plan9", 1))
+	exp := b.experimentNamed(gobench.Experiment)
+	var answer struct {
+		Units   []benchTable
+		Partial bool
+		Problem string
+	}
+	b.own("/bench-compare", url.Values{"experiment_id": {exp}, "a": {ids[0]}, "b": {ids[1]}}, &answer)
+	require.True(t, answer.Partial)
+	require.Len(t, answer.Units, 1)
+	require.Len(t, answer.Units[0].Rows, maxBenchSeries)
+	broken, err := b.db.CreateRun(t.Context(), runstone.NewRun{ExperimentID: exp, Tags: []runstone.KV{{Key: gobench.TagFormat, Value: "1"}}})
+	require.NoError(t, err)
+	_, err = b.db.PutArtifact(t.Context(), exp+"/"+broken.ID+"/artifacts/"+gobench.Artifact, strings.NewReader("nothing\n"), artifact.PutOptions{})
+	require.NoError(t, err)
+	b.own("/bench-compare", url.Values{"experiment_id": {exp}, "a": {broken.ID}, "b": {ids[1]}}, &answer)
+	require.Contains(t, answer.Problem, "cannot be read: no benchmark results")
 }

@@ -8,7 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"runtime"
+	"runtime/metrics"
 	"slices"
 	"strings"
 	"testing"
@@ -96,7 +96,9 @@ func TestHostileUIRequests(t *testing.T) {
 		}
 		for _, name := range names {
 			for _, v := range values {
-				asked[b.hostile(rt, base, map[string]any{name: v})]++
+				if r.IntN(6) == 0 {
+					asked[b.hostile(rt, base, map[string]any{name: v})]++
+				}
 			}
 		}
 		for range 100 { // several at once
@@ -107,8 +109,8 @@ func TestHostileUIRequests(t *testing.T) {
 			asked[b.hostile(rt, base, some)]++
 		}
 	}
-	require.Greater(t, asked[http.StatusOK], 1000)
-	require.Greater(t, asked[http.StatusBadRequest], 1000)
+	require.Greater(t, asked[http.StatusOK], 500)
+	require.Greater(t, asked[http.StatusBadRequest], 500)
 }
 
 // hostile sends a request with some arguments in place of others.
@@ -134,13 +136,11 @@ func (b *bench) hostile(rt *route, base, odd map[string]any) int {
 		require.NoError(b.t, err)
 		body = string(text)
 	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
+	before := allocated()
 	began := time.Now()
 	w := b.do(rt.method, path, body)
 	took := time.Since(began)
-	runtime.ReadMemStats(&after)
-	good := w.Code < 500 && took < hostileTime && after.TotalAlloc-before.TotalAlloc < hostileMemory
+	good := w.Code < 500 && took < hostileTime && allocated()-before < hostileMemory
 	if w.Header().Get("Content-Type") != "application/octet-stream" {
 		good = good && json.Valid(w.Body.Bytes()) && utf8.Valid(w.Body.Bytes())
 	}
@@ -148,6 +148,13 @@ func (b *bench) hostile(rt *route, base, odd map[string]any) int {
 		require.FailNow(b.t, "a hostile request", "%s %s: %.300v: %d in %v: %.300s", rt.method, rt.path, odd, w.Code, took, w.Body)
 	}
 	return w.Code
+}
+
+// allocated is how many bytes were ever allocated, read without a stop.
+func allocated() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 // TestExtremeCurves sums up curves of all steps and all values that there are.

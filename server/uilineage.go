@@ -52,11 +52,12 @@ type uiNode struct {
 	Deleted    bool                 `json:"deleted,omitempty"`
 	Gone       bool                 `json:"gone,omitempty"`
 	Hidden     int                  `json:"hidden,omitempty"`
-	Forward    uiMore               `json:"forward"`
-	Back       uiMore               `json:"back"`
+	Forward    uiBeyond             `json:"forward"`
+	Back       uiBeyond             `json:"back"`
 }
 
-type uiMore struct {
+// uiBeyond counts neighbours that are not in the graph.
+type uiBeyond struct {
 	Count int  `json:"count"`
 	Open  bool `json:"open"`
 }
@@ -154,7 +155,7 @@ func (a *args) lineageID() runstone.LineageID {
 func newUINode(n *runstone.LineageNode) uiNode {
 	u := uiNode{
 		Kind: n.ID.Kind, ID: []string{n.ID.A, n.ID.B, n.ID.C}[:max(1, idParts[n.ID.Kind])], Label: n.ID.A, ExpName: n.Experiment,
-		Hidden: n.Hidden, Forward: uiMore(n.More[runstone.LineageForward]), Back: uiMore(n.More[runstone.LineageBack]),
+		Hidden: n.Hidden, Forward: uiBeyond(n.More[runstone.LineageForward]), Back: uiBeyond(n.More[runstone.LineageBack]),
 	}
 	switch {
 	case n.Dataset != nil:

@@ -103,11 +103,11 @@ func TestUILineage(t *testing.T) {
 	}
 	start := `{"kind": "dataset", "id": ["0", "rows", "d1"]`
 	g = ask(start + `, "fan": 5}`)
-	require.Equal(t, uiMore{Count: 36}, g.Nodes[0].Forward)
+	require.Equal(t, uiBeyond{Count: 36}, g.Nodes[0].Forward)
 	require.Len(t, g.Nodes, 1+5+3)
 	g = ask(start + `, "fan": 5, "expand": [{"kind": "dataset", "id": ["0", "rows", "d1"], "direction": "forward", "fan": 60}]}`)
 	require.Len(t, g.Nodes, 1+41+3)
-	require.Equal(t, uiMore{}, g.Nodes[0].Forward)
+	require.Equal(t, uiBeyond{}, g.Nodes[0].Forward)
 	g = ask(start + `, "limit": 10, "fan": 200}`)
 	require.Len(t, g.Nodes, 10)
 	require.True(t, g.Full)

@@ -14,8 +14,11 @@ import (
 //
 //	uipages.go   the files
 //	uiquery.go   runs as columns, by any query
+//	uilist.go    pages far down a table
 //	uifields.go  what fields there are, and their values
 //	uiseries.go  curves for charts
+//	uijoin.go    curves over another metric
+//	uigroups.go  curves of groups of runs
 //	uibench.go   benchmarks: their histories, and runs side by side
 //	uimodels.go  the registry: history, versions with metrics of their runs
 //	uifiles.go   files of a version, models among the files of a run

@@ -13,7 +13,7 @@ export interface Band {
 }
 
 /** More draws of fewer rows: some 20 million rows in all, 200 draws at least. */
-export const drawsFor = (rows: number) => Math.max(200, Math.min(1000, Math.floor(2e7 / rows)))
+const drawsFor = (rows: number) => Math.max(200, Math.min(1000, Math.floor(2e7 / rows)))
 
 /** The same seed gives the same band. */
 export function band(r: Ranked, draws = drawsFor(r.positives + r.negatives), seed = 1, places = 101): Band {

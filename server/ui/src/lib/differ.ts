@@ -63,7 +63,7 @@ export interface MetricLine { key: string, values: (number | undefined)[], best:
 const lowerNames = /(^|[^a-z])(loss|err|error|mse|rmse|mae|mape|perplexity|ppl|nll|cer|wer|fid|brier|ece|latency|duration|time|seconds|ms|bytes|memory|cost)([^a-z]|$)/i
 
 /** Whether less of a metric is better: as somebody said, or by its name. */
-export function lowerIsBetter(key: string): boolean {
+function lowerIsBetter(key: string): boolean {
   return recall<Record<string, boolean>>('lower', {})[key] ?? lowerNames.test(key)
 }
 

@@ -62,7 +62,7 @@ const quantiles = [12.706, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.306
   2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484, 2.0452, 2.0423]
 
 /** The same for any number of degrees of freedom: beyond the table by the first terms of the expansion around the normal quantile. */
-export function student(freedom: number): number {
+function student(freedom: number): number {
   if (freedom <= quantiles.length) return quantiles[Math.max(1, Math.round(freedom)) - 1]
   const z = 1.959964
   return z + (z ** 3 + z) / (4 * freedom) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * freedom ** 2)

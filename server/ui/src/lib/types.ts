@@ -167,5 +167,6 @@ export interface BenchComparison {
   alpha: number
   units: BenchTable[]
   differing_keys?: { key: string, a: string, b: string }[] | null
+  partial: boolean
   text: string
 }
