@@ -105,7 +105,7 @@ test('live, curves and files come with the name', async () => {
   const id = await lab.run(world.experiment, 'running', { status: 'RUNNING', metrics: { 'live loss': [3, 2] } })
   const page = await lab.page(`#/experiments/${world.experiment}?view=charts&runs=${id}`, signed('reader'))
   const panel = page.getByRole('region', { name: 'live loss' })
-  await page.getByLabel('Search panels: words or /regexp/').fill('live loss')
+  await page.getByLabel('Search panels').fill('live loss')
   await panel.getByText('2 points').waitFor()
   await page.waitForTimeout(1000)
   await lab.api('POST', 'runs/log-metric', { run_id: id, key: 'live loss', value: 1, timestamp: Date.now(), step: 2 })
