@@ -22,7 +22,7 @@ def test_study(server):
     for part in ("train", "test"):
         history = client.get_metric_history(best.info.run_id, f"{part}/loss")
         assert [m.step for m in history] == list(range(lab.EPOCHS))
-    table = mlflow.load_table("predictions.json", run_ids=[best.info.run_id])
+    table = mlflow.load_table("predictions.parquet", run_ids=[best.info.run_id])
     assert len(table) == 171 and set(table["y_true"]) == {0, 1}
     model = mlflow.pyfunc.load_model(f"models:/{best.outputs.model_outputs[0].model_id}")
     assert len(model.metadata.signature.inputs) == 30

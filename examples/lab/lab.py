@@ -78,7 +78,7 @@ def main(uri: str, seeds=SEEDS) -> None:
                     }
                 )
                 predictions = pd.DataFrame({"patient": test_x.index, "y_true": test_y, "y_score": score})
-                mlflow.log_table(predictions, "predictions.json")
+                mlflow.log_table(predictions, "predictions.parquet")  # JSON would round the scores
                 mlflow.sklearn.log_model(
                     model, name="model", signature=infer_signature(train_x, model.predict(train_x)), input_example=train_x.head(3)
                 )

@@ -33,6 +33,12 @@ export function looks(runs: string[]): Map<string, Look> {
   return out
 }
 
+/** Gives each group the next look: few of them are told apart best. */
+export const inTurn = (keys: string[]): Map<string, Look> => new Map(keys.map((k, i) => {
+  const hue = i % hues, layer = Math.floor(i / hues) % dashes.length
+  return [k, { hue, dash: dashes[layer], marker: (hue + layer) % 4 }]
+}))
+
 function hash(s: string): number {
   let h = 2166136261
   for (let i = 0; i < s.length; i++) h = Math.imul(h ^ s.charCodeAt(i), 16777619)
