@@ -142,7 +142,7 @@ test('curves that were logged as such, counts by class, pictures, and nothing', 
   await page.getByRole('combobox', { name: 'Positive class', exact: true }).selectOption('0')
   await page.waitForFunction(() => [...document.querySelectorAll('[data-count=tp] b')].some((b) => b.textContent === '152'))
   const pictures = page.getByRole('region', { name: 'Pictures of curves' })
-  await pictures.getByText('mlflow.log_table(table, "predictions.json")').waitFor()
+  await pictures.getByText('mlflow.log_table(table, "predictions.parquet")').waitFor()
   await pictures.getByRole('button', { name: 'training_roc_curve.png' }).click()
   await page.waitForFunction(() => document.querySelector('figure img')?.naturalWidth === 40)
   await page.goto(`${lab.base}/#/curves?runs=${run.matrix}`)
@@ -155,7 +155,7 @@ test('curves that were logged as such, counts by class, pictures, and nothing', 
   await lab.done(page)
 
   const none = await lab.page(`#/curves?runs=${run.empty}`)
-  await none.getByText('mlflow.log_table(table, "predictions.json")').waitFor()
+  await none.getByText('mlflow.log_table(table, "predictions.parquet")').waitFor()
   await none.goto(lab.base + '/#/curves')
   await none.getByText('Choose runs whose curves to draw').waitFor()
   await lab.done(none)
