@@ -115,7 +115,7 @@ $(CACHE)/venv-%/stamp: $(CLIENTS)/requirements-%.txt
 	touch $@
 
 # Debian's chromium, or another that CHROMIUM names.
-test-ui: build ui ## the web UI's types, and its pages in headless Chromium
+test-ui: build ui $(CACHE)/venv-mlflow3/stamp ## the web UI's types, and its pages in headless Chromium
 	cd $(UI) && npm run --silent check && npm test
 
 race: ## the Go tests under the race detector (needs a C compiler)
