@@ -172,28 +172,35 @@ func (m *topModel) key(k string) (reload bool) {
 		!slices.Equal(before.seen, after.seen)
 }
 
+// moved tells where a key takes the cursor from a line of n, if it moves it.
+func moved(k string, at, n, page int) (to int, ok bool) {
+	switch k {
+	case "j", "down":
+		to = at + 1
+	case "k", "up":
+		to = at - 1
+	case "pgdn", " ":
+		to = at + max(1, page)
+	case "pgup":
+		to = at - max(1, page)
+	case "g", "home":
+		to = 0
+	case "G", "end":
+		to = n - 1
+	default:
+		return 0, false
+	}
+	return min(max(to, 0), n-1), n > 0
+}
+
 func (m *topModel) listKey(k string) {
 	rows := m.rows()
 	at := max(0, slices.IndexFunc(rows, func(r *topRun) bool { return r.ID == m.chosen }))
-	page := max(1, m.listHeight()-1)
-	go_ := func(to int) {
-		if len(rows) > 0 {
-			m.chosen = rows[min(max(to, 0), len(rows)-1)].ID
-		}
+	if to, ok := moved(k, at, len(rows), m.listHeight()-1); ok {
+		m.chosen = rows[to].ID
+		return
 	}
 	switch k {
-	case "j", "down":
-		go_(at + 1)
-	case "k", "up":
-		go_(at - 1)
-	case "pgdn", " ":
-		go_(at + page)
-	case "pgup":
-		go_(at - page)
-	case "g", "home":
-		go_(0)
-	case "G", "end":
-		go_(len(rows) - 1)
 	case "enter", "right", "l":
 		if len(rows) > 0 {
 			m.detail, m.curve, m.top = rows[at].ID, "", 0
@@ -231,24 +238,11 @@ func (m *topModel) nextMetric() {
 func (m *topModel) detailKey(k string) {
 	all := m.detailMetrics()
 	at := max(0, slices.IndexFunc(all, func(s runstone.MetricSummary) bool { return s.Metric == m.curve }))
-	go_ := func(to int) {
-		if len(all) > 0 {
-			m.curve = all[min(max(to, 0), len(all)-1)].Metric
-		}
+	if to, ok := moved(k, at, len(all), m.tableHeight()-1); ok {
+		m.curve = all[to].Metric
+		return
 	}
 	switch k {
-	case "j", "down":
-		go_(at + 1)
-	case "k", "up":
-		go_(at - 1)
-	case "pgdn", " ":
-		go_(at + max(1, m.tableHeight()-1))
-	case "pgup":
-		go_(at - max(1, m.tableHeight()-1))
-	case "g", "home":
-		go_(0)
-	case "G", "end":
-		go_(len(all) - 1)
 	case "l":
 		m.log = !m.log
 	case "e":
