@@ -37,6 +37,7 @@ test('chips are the text, and the text is chips', async () => {
   await query(page).fill("metrics.loss < 0.9 AND (tags.owner = 'ada' OR tags.owner = 'grace') AND metrics.odd BETWEEN 2 AND 7 ORDER BY metrics.loss")
   await query(page).press('Enter')
   await shown(page, 5)
+  await chips(page).nth(2).waitFor() // the server says where conditions are, after it has answered the query
   assert.deepEqual(await chips(page).locator('.edit').allTextContents(), ['metrics.loss < 0.9', "(tags.owner = 'ada' OR tags.owner = 'grace')", 'metrics.odd BETWEEN 2 AND 7'])
 
   // Out of the middle, and the text follows.
