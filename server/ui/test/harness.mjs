@@ -172,7 +172,7 @@ export class Lab {
       assert.ok(i < 800, 'no end of requests: ' + [...page.busy].map((r) => r.url()).join(' '))
       await page.waitForTimeout(pause)
       // What a worker was asking for when it was closed is never told to have ended.
-      if (i % 60 === 59 && !/Loading…|Reading tables…/.test(await page.locator('body').innerText())) {
+      if (i % 20 === 19 && !/Loading…|Reading tables…/.test(await page.locator('body').innerText())) {
         for (const r of page.busy) if (/\/assets\/|artifact/.test(r.url())) page.busy.delete(r)
       }
       quiet = page.busy.size ? 0 : quiet + 1
