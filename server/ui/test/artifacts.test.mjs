@@ -93,6 +93,7 @@ test('tables, trees and lines of JSON; what is chosen is in the address', async 
   await page.getByRole('button', { name: 'Text', exact: true }).click()
   await page.locator('pre').getByText('"columns": [').waitFor()
   await page.getByRole('button', { name: /events\.jsonl/ }).click()
+  await page.getByRole('cell', { name: '0.25', exact: true }).waitFor()
   assert.deepEqual(await page.getByRole('row').nth(2).getByRole('cell').allTextContents(), ['2', '0.25', '<b>x</b>'])
   await lab.done(page)
 })
