@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/runstonedb/runstone/access"
 )
 
 // places is room for some number of things at once.
@@ -65,6 +67,33 @@ func (s *Server) pool(rt *route) places {
 		return s.downloads
 	}
 	return s.slots
+}
+
+// shares bounds what one user holds of a pool of transfers: half of it, so that
+// nobody keeps all others out for as long as the client likes.
+type shares struct {
+	mu sync.Mutex
+	of map[share]places
+}
+
+type share struct {
+	pool places
+	user string
+}
+
+// shareOf returns the places of a user in a pool, nil where there is no such bound.
+func (s *Server) shareOf(pool places, u *access.User) places {
+	if u == nil || pool == nil || pool == s.slots {
+		return nil
+	}
+	s.shares.mu.Lock()
+	defer s.shares.mu.Unlock()
+	p := s.shares.of[share{pool, u.Name}]
+	if p == nil {
+		p = make(places, cap(pool)/2)
+		s.shares.of[share{pool, u.Name}] = p
+	}
+	return p
 }
 
 // crowd bounds the connections of a listener. When there is room for no other,

@@ -151,6 +151,33 @@ func TestHalfSentRequests(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
+// TestShares lets a user fill what one may have of the places of uploads: others
+// upload all the same.
+func TestShares(t *testing.T) {
+	g := newGuarded(t)
+	th := g.things(0)
+	base, _ := g.live()
+	put := func(user string, i, size int) net.Conn {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+		require.NoError(t, err)
+		t.Cleanup(func() { conn.Close() })
+		_, err = fmt.Fprintf(conn, "PUT /api/2.0/mlflow-artifacts/artifacts/%s/%s/artifacts/u%d HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\nx", th.experiment, th.run, i, g.tokens[user], size)
+		require.NoError(t, err)
+		return conn
+	}
+	for i := range maxUploads {
+		put("editor", i, 100)
+	}
+	require.Eventually(t, func() bool { return len(g.s.uploads) == maxUploads/2 }, 10*time.Second, time.Millisecond)
+	conn := put("manager", maxUploads, 1)
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	r, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	r.Body.Close()
+	require.Equal(t, 200, r.StatusCode)
+	require.Len(t, g.s.uploads, maxUploads/2)
+}
+
 // TestConnections fills a server with connections: idle ones make room, busy
 // ones do not.
 func TestConnections(t *testing.T) {

@@ -69,7 +69,8 @@ type Options struct {
 	// that the server gives out begin with it.
 	PublicURL string
 	// MaxConcurrent bounds the requests that are worked on at once, besides 32
-	// uploads, 128 downloads and any number of probes; 0 is 256.
+	// uploads, 128 downloads, 64 listeners to changes and any number of probes; 0
+	// is 256. Of uploads, downloads and listeners a user has at most half.
 	MaxConcurrent int
 	// MaxConnections bounds the connections that Serve holds; 0 is 1,024.
 	MaxConnections int
@@ -125,6 +126,7 @@ type Server struct {
 	hooks *webhook.Hooks
 	meter *meter // nil without metrics
 
+	shares shares
 	stored storageSeen
 
 	slots     places // requests at work
@@ -201,6 +203,7 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 	s.slots = make(places, s.opt.MaxConcurrent)
 	s.uploads, s.downloads = make(places, maxUploads), make(places, maxDownloads)
 	s.memory, s.listeners, s.lists = make(places, maxBodies/blockSize), make(places, maxListeners), newUILists()
+	s.shares.of, s.stored.work = map[share]places{}, make(places, 1)
 	s.benchWork, s.benches = make(places, maxBenchWork), lru.New[string, keptBench](keptBenchText)
 	s.routes = newTable(s.opt.StaticPrefix, s.opt.Access != nil)
 	if s.opt.Metrics {
@@ -394,12 +397,16 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, rt *route, param
 			return
 		}
 	}
-	if pool := s.pool(rt); pool != nil {
-		if err := pool.take(r.Context(), 1); err != nil {
+	pool := s.pool(rt)
+	for _, p := range [...]places{s.shareOf(pool, userOf(r.Context())), pool} {
+		if p == nil {
+			continue
+		}
+		if err := p.take(r.Context(), 1); err != nil {
 			s.refuse(w, r, err)
 			return
 		}
-		defer pool.leave(1)
+		defer p.leave(1)
 	}
 	// A ResponseWriter without deadlines, as tests have, is as good.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))

@@ -53,13 +53,14 @@ func listKey(q *tree.Query, opt *runstone.SearchOptions) string {
 }
 
 // uiDeep answers a page by its place in a list; nil where there is none, because
-// the search does not end in time or finds more than is kept.
-func (s *Server) uiDeep(ctx context.Context, q *tree.Query, opt *runstone.SearchOptions, items []tree.Item) (*runstone.Page[string], error) {
+// the search does not end in time or finds more than is kept. partial is true where
+// time ended before all rows were read.
+func (s *Server) uiDeep(ctx context.Context, q *tree.Query, opt *runstone.SearchOptions, items []tree.Item) (page *runstone.Page[string], partial bool, err error) {
 	l, err := s.listOf(ctx, q, opt)
 	if l == nil || err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	page := &runstone.Page[string]{Total: -1}
+	page = &runstone.Page[string]{Total: -1}
 	if opt.Total {
 		page.Total = len(l.ends)
 	}
@@ -67,10 +68,12 @@ func (s *Server) uiDeep(ctx context.Context, q *tree.Query, opt *runstone.Search
 		page.Table = append(page.Table, []any{l.at(i)})
 	}
 	for at := 1; at < len(items); at += perSelect {
-		if err := s.uiMore(ctx, page, items[at:min(at+perSelect, len(items))], opt); err != nil {
-			return nil, err
+		cut, err := s.uiMore(ctx, page, items[at:min(at+perSelect, len(items))], opt)
+		if err != nil {
+			return nil, false, err
 		}
-		if at == 1 { // who went away since has no status
+		partial = partial || cut
+		if at == 1 { // who went away since has no status, nor who was not read in time
 			there := page.Table[:0]
 			for _, row := range page.Table {
 				if row[2] != nil {
@@ -80,7 +83,7 @@ func (s *Server) uiDeep(ctx context.Context, q *tree.Query, opt *runstone.Search
 			page.Table = there
 		}
 	}
-	return page, nil
+	return page, partial, nil
 }
 
 // listOf returns the kept list of a search, made or made anew where need be.

@@ -128,7 +128,7 @@ func (s *Server) uiRuns(ctx context.Context, a args) (any, error) {
 	var page *runstone.Page[string]
 	partial := false
 	if opt.Offset >= listFrom && opt.After == "" && q.Limit == 0 && q.Offset == 0 {
-		if page, err = s.uiDeep(ctx, q, opt, items); err != nil {
+		if page, partial, err = s.uiDeep(ctx, q, opt, items); err != nil {
 			return nil, err
 		}
 	}
@@ -159,9 +159,11 @@ func (s *Server) uiTop(ctx context.Context, q *tree.Query, opt *runstone.SearchO
 		page.Total, page.Next = min(page.Total, q.Limit), ""
 	}
 	for at := first; at < len(items); at += perSelect {
-		if err := s.uiMore(ctx, page, items[at:min(at+perSelect, len(items))], opt); err != nil {
+		cut, err := s.uiMore(ctx, page, items[at:min(at+perSelect, len(items))], opt)
+		if err != nil {
 			return nil, false, err
 		}
+		partial = partial || cut
 	}
 	return page, partial, nil
 }
@@ -219,21 +221,22 @@ func (s *Server) uiRows(ctx context.Context, text string, opt *runstone.SearchOp
 	return page, partial, err
 }
 
-// uiMore adds columns to the rows of a page, which a query has no room for.
-func (s *Server) uiMore(ctx context.Context, page *runstone.Page[string], items []tree.Item, opt *runstone.SearchOptions) error {
+// uiMore adds columns to the rows of a page, which a query has no room for. partial
+// is true where time ended before all rows had theirs.
+func (s *Server) uiMore(ctx context.Context, page *runstone.Page[string], items []tree.Item, opt *runstone.SearchOptions) (partial bool, err error) {
 	if len(page.Table) == 0 {
-		return nil
+		return false, nil
 	}
 	id, err := parseColumn("run_id")
 	if err != nil {
-		return err
+		return false, err
 	}
 	q := tree.Query{Domain: tree.Runs, Filter: withIDs(page), Select: append([]tree.Item{id}, items...)}
-	more, _, err := s.uiRows(ctx, q.String(), &runstone.SearchOptions{
+	more, partial, err := s.uiRows(ctx, q.String(), &runstone.SearchOptions{
 		Experiments: opt.Experiments, View: opt.View, Time: opt.Time, Bytes: opt.Bytes,
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	found := make(map[any][]any, len(more.Table))
 	for _, row := range more.Table {
@@ -246,7 +249,7 @@ func (s *Server) uiMore(ctx context.Context, page *runstone.Page[string], items 
 		}
 		page.Table[i] = append(row, cells...)
 	}
-	return nil
+	return partial, nil
 }
 
 // uiTable answers a query that says itself which columns there are.

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/runstonedb/runstone"
@@ -22,8 +21,8 @@ var storageAges = []int{0, 7, 30, 90}
 
 // storageSeen is the last measurement. One at a time measures; others wait for it.
 type storageSeen struct {
-	mu   sync.Mutex
-	last *uiStored
+	work places    // of one
+	last *uiStored // of who has the place
 }
 
 type uiStored struct {
@@ -103,8 +102,10 @@ func (s *Server) uiStorage(ctx context.Context, a args) (any, error) {
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	s.stored.mu.Lock()
-	defer s.stored.mu.Unlock()
+	if err := s.stored.work.take(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer s.stored.work.leave(1)
 	if last := s.stored.last; last != nil {
 		if last.At >= asked || !fresh && time.Since(time.UnixMilli(last.At)) < storageKeep {
 			return last, nil

@@ -31,8 +31,15 @@ function listen(page) {
   page.on('request', (r) => { if (r.url().endsWith('/search-series')) for (const k of r.postDataJSON().metric_keys) asked.set(k, r.postDataJSON()) })
   return asked
 }
+/** Moves the mouse over a chart, which may just be drawn anew. */
 async function point(page, region, x, y) {
-  const box = await region.locator('.u-over').boundingBox()
+  const size = () => region.locator('.u-over').evaluate((e) => e.getBoundingClientRect().toJSON())
+  let box, last
+  do {
+    last = JSON.stringify(box)
+    box = await size()
+    await page.evaluate(() => new Promise(requestAnimationFrame))
+  } while (JSON.stringify(box) !== last)
   await page.mouse.move(box.x + box.width * x, box.y + box.height * y)
   return box
 }

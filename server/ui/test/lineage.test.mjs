@@ -130,6 +130,8 @@ test('a link to a version: provenance, the page of a node, zoom', async () => {
   const facts = page.getByRole('region', { name: 'Chosen node' })
   await facts.getByText('2 datasets, 1 run, 1 logged model').waitFor()
   await facts.getByText('@champion').first().waitFor()
+  // Fitted into its window, the graph does not stand at its corner.
+  await page.waitForFunction(() => new DOMMatrix(getComputedStyle(document.querySelector('.plane')).transform).f !== 0)
   const scale = () => page.locator('.plane').evaluate((e) => new DOMMatrix(getComputedStyle(e).transform).a)
   const before = await scale()
   await page.keyboard.press('+')

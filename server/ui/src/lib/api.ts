@@ -103,6 +103,13 @@ export async function fileText(run: string, path: string, bytes: number, signal?
   return new TextDecoder().decode(await answer.arrayBuffer())
 }
 
+/** The last bytes of a file of a run, from the first whole line. */
+export async function fileEnd(run: string, path: string, bytes: number, signal?: AbortSignal): Promise<string> {
+  const answer = await ask(fileURL(run, path), { signal, headers: { Range: `bytes=-${bytes}` } })
+  const text = await answer.text()
+  return answer.status === 206 ? text.slice(text.indexOf('\n') + 1) : text
+}
+
 export const eventsURL = (experiments: string[], runs: string[]) => {
   const q = new URLSearchParams()
   for (const e of experiments) q.append('experiment_ids', e)

@@ -1,7 +1,7 @@
 // What is in a file of a run, for showing: the first part of a text, or its end; the
 // first rows of a table; nothing that could run.
 
-import { fileText, fileURL } from './api'
+import { fileEnd, fileText } from './api'
 import { fullURL } from './files'
 import { parseMLmodel, type MLmodel } from './mlmodel'
 import { kindOf, separatorOf, type Kind } from './kinds'
@@ -23,14 +23,6 @@ export interface Content {
   rows?: Rows
   value?: unknown // of JSON
   model?: MLmodel // undefined where the file is not YAML
-}
-
-/** The last bytes of a file of a run. */
-async function fileEnd(run: string, path: string, bytes: number, signal?: AbortSignal): Promise<string> {
-  const answer = await fetch(fileURL(run, path), { credentials: 'same-origin', signal, headers: { Range: `bytes=-${bytes}` } })
-  if (!answer.ok) throw new Error(`The server answered ${answer.status}.`)
-  const text = await answer.text()
-  return answer.status === 206 ? text.slice(text.indexOf('\n') + 1) : text // from the first whole line
 }
 
 const across = (c: { names: string[], columns: unknown[][], rows: number }, total: number): Rows => fitting({

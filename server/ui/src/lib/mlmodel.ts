@@ -3,6 +3,7 @@
 
 import { versionFile } from './api'
 import type { VersionFiles } from './registry'
+import { text as words } from './strings'
 import type { KV } from './types'
 
 export interface Column { name: string, type: string, required: boolean, preset?: string }
@@ -23,7 +24,7 @@ const own = (n: Node, key: string): Node => (isMap(n) && Object.hasOwn(n, key) ?
 export async function parseMLmodel(text: string): Promise<MLmodel> {
   const { parse } = await import('yaml')
   const root = parse(text, { schema: 'failsafe', uniqueKeys: false, maxAliasCount: 50, logLevel: 'error' }) as Node
-  if (!isMap(root)) throw new Error('The file is no map.')
+  if (!isMap(root)) throw new Error(words.registry.noMap)
   const flavors = own(root, 'flavors')
   const facts = ['model_uuid', 'model_id', 'mlflow_version', 'utc_time_created', 'model_size_bytes', 'run_id', 'artifact_path']
     .map((key) => ({ key, value: own(root, key) })).filter((f): f is KV => typeof f.value === 'string' && f.value !== '')

@@ -3,7 +3,9 @@
 
 import { parquetMetadataAsync, parquetRead, parquetSchema, snappyUncompress, type AsyncBuffer, type SchemaTree } from 'hyparquet'
 import { decompressBrotli, decompressGzip, decompressLz4, decompressLz4Raw, decompressZstd } from 'hyparquet-compressors'
+import { fetchFile } from './fetchfile'
 import type { Columns } from './preview'
+import { tableWords as words } from './tablewords'
 
 const mostUnpacked = 1 << 30, mostValues = 100e6, mostFooter = 32 << 20, mostColumns = 500
 
@@ -18,17 +20,15 @@ export async function readParquet(url: string, size: number, rows: number, mostB
     byteLength: size,
     async slice(from, to = size) {
       fetched += to - from
-      if (fetched > mostBytes + mostFooter || to - from < 0) throw new TooLarge('The first rows are in more bytes than are read here.')
-      const answer = await fetch(url, { credentials: 'same-origin', headers: { Range: `bytes=${from}-${to - 1}` } })
-      if (!answer.ok) throw new Error(`The server answered ${answer.status}.`)
-      const bytes = await answer.arrayBuffer()
-      if (bytes.byteLength !== to - from) throw new Error('The file has changed.')
+      if (fetched > mostBytes + mostFooter || to - from < 0) throw new TooLarge(words.manyBytes)
+      const bytes = await (await fetchFile(url, from, to)).arrayBuffer()
+      if (bytes.byteLength !== to - from) throw new Error(words.changed)
       return bytes
     },
   }
   const counted = (unpack: (b: Uint8Array, n: number) => Uint8Array) => (b: Uint8Array, n: number) => {
     unpacked += n
-    if (!(n >= 0) || unpacked > mostUnpacked) throw new TooLarge('The first rows are more than is read here.')
+    if (!(n >= 0) || unpacked > mostUnpacked) throw new TooLarge(words.muchUnpacked)
     return unpack(b, n)
   }
   const snappy = (b: Uint8Array, n: number) => {
@@ -45,7 +45,7 @@ export async function readParquet(url: string, size: number, rows: number, mostB
   if (!names.length || !total) return out
   const values = metadata.row_groups.slice(0, rows >= total ? undefined : 1).flatMap((g) => g.columns)
     .reduce((n, c) => n + (names.includes(c.meta_data?.path_in_schema[0] ?? '') ? Number(c.meta_data?.num_values) : 0), 0)
-  if (!(values <= mostValues)) throw new TooLarge('The first rows are in more values than are read here.')
+  if (!(values <= mostValues)) throw new TooLarge(words.manyValues)
   await parquetRead({
     file, metadata, columns: names, rowStart: 0, rowEnd: Math.min(rows, total), useOffsetIndex: true,
     compressors: {

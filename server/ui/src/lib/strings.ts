@@ -1,4 +1,6 @@
-// All words of the pages.
+// All words of the pages; those of the reader of tables are in tablewords.ts.
+
+import { tableWords } from './tablewords'
 
 export const text = {
   product: 'Runstone',
@@ -10,7 +12,7 @@ export const text = {
     signedOut: 'You are not signed in any more. Load the page again to give your name and password.',
     mayNotSee: 'You have no permission to see this. Who manages it, or an administrator, can grant it.',
     mayNotChange: 'You have no permission to change this. Who manages it, or an administrator, can grant it.',
-    status: (n: number) => `The server answered ${n}.` },
+    status: tableWords.answered },
   shell: { skip: 'Skip to the page', lost: 'The server does not answer. It is asked again and again …', user: (name: string, admin: boolean) => `Signed in as ${name}${admin ? ', an administrator' : ''}` },
   experiments: {
     title: 'Experiments', name: 'Name', runs: 'Runs', last: 'Last run', created: 'Created', search: 'Search by name',
@@ -98,13 +100,13 @@ export const text = {
     archive: (s: string) => `Archive what is in ${s} now`, archiveWhich: (n: string) => `(version ${n})`,
     noAliases: 'No aliases', aliasName: 'Alias', aliasHint: 'champion', setAlias: 'Set alias', moveHere: 'Move here', removeAlias: (a: string) => `Remove alias ${a}`, aliasMoves: (n: string) => `The alias names version ${n} now, and moves here.`,
     load: 'How to load it', loadBy: 'Load by', sourceRun: 'Made by run', size: 'Size', elsewhere: 'kept elsewhere', flavors: 'Flavors', source: 'Source', loggedModel: 'logged model', files: 'Files', toLineage: 'Lineage', noRun: 'The version names no run that can be read.',
-    signature: 'Signature', noSignature: 'The model was logged without a signature.', noMLmodel: 'The files of the version have no MLmodel file that can be read here.', badMLmodel: 'The MLmodel file cannot be read.', column: 'Name', type: 'Type', need: 'Needed', required: 'required', optional: 'optional', preset: (x: string) => `default ${x}`,
+    signature: 'Signature', noSignature: 'The model was logged without a signature.', noMLmodel: 'The files of the version have no MLmodel file that can be read here.', badMLmodel: 'The MLmodel file cannot be read.', noMap: 'The file is no map.', column: 'Name', type: 'Type', need: 'Needed', required: 'required', optional: 'optional', preset: (x: string) => `default ${x}`,
     parts: { inputs: 'Inputs', outputs: 'Outputs', params: 'Params' }, moreColumns: (n: string) => `${n} more`,
     compare: 'Compare', compareWith: 'Compare with', compareRuns: 'Compare the runs', alsoEqual: 'also what is equal', onlyVersion: 'There is no other version to compare with.', noProduction: 'No version is in Production. Choose another to compare with.', isProduction: 'This is the version in Production. Choose another to compare with.',
     beside: 'beside', noRunToCompare: 'One of the versions names no run that can be read.', sameRun: 'Both versions are from the same run.', noDifference: 'No difference', metric: 'Metric', difference: 'Difference', higher: 'higher', lower: 'lower',
     noSignatures: 'Not both have an MLmodel file that can be read.', sameSignature: 'Both have the same signature.', absent: 'not there',
     registerModel: 'Register model', andMore: (n: number) => `and ${n} more`, register: 'Register', registered: (name: string, n: string) => `Version ${n} of ${name} is registered.`, openVersion: 'Open the version', whichModel: 'Model of the run', asModel: 'As a version of', newVersion: 'A version is added to this model.', newModel: 'A new model of this name is made.',
-    noModelHere: 'No model is among the files of this run.', noModelHint: 'A folder is a model when it has an MLmodel file. Any other folder of the run can be registered too:', folder: 'Folder', manyFiles: 'The run has too many files to look at all: there may be more models.',
+    noModelHere: 'No model is among the files of this run.', noModelHint: 'A folder is a model when it has an MLmodel file. Any other folder of the run can be registered too:', folder: 'Folder', folderHint: 'model', manyFiles: 'The run has too many files to look at all: there may be more models.',
   },
   bench: {
     title: 'Benchmarks', trends: 'Trends', compare: 'Compare', views: 'What is shown', experiment: 'Experiment', search: 'Search benchmarks', unit: 'Unit', machine: 'Machine', allUnits: 'All units', allMachines: 'All machines', changed: 'Changed only',

@@ -2,6 +2,7 @@
 // the page that asked.
 
 import type { Answer, Asked, Job } from './tables.worker'
+import { tableWords as words } from './tablewords'
 
 interface Waiting { resolve: (answer: never) => void, reject: (e: Error) => void }
 
@@ -19,7 +20,7 @@ export class Tables {
         if (e.data.failure === undefined) w?.resolve(e.data.answer)
         else w?.reject(new Error(e.data.failure))
       })
-      this.worker.addEventListener('error', () => this.close('The table could not be read.'))
+      this.worker.addEventListener('error', () => this.close(words.unreadable))
     }
     const id = ++this.last
     return new Promise((resolve, reject) => {
@@ -29,7 +30,7 @@ export class Tables {
   }
 
   /** Ends the worker: what it has not answered fails, and it forgets its tables. */
-  close(why = 'Closed.') {
+  close(why = words.closed) {
     this.worker?.terminate()
     this.worker = undefined
     for (const w of this.waiting.values()) w.reject(new Error(why))

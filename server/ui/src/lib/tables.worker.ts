@@ -3,9 +3,11 @@
 
 import { band, type Band } from './bootstrap'
 import { isCell, type Column } from './detect'
+import { fetchFile } from './fetchfile'
 import { separatorOf, kindOf } from './kinds'
 import { cellText, fromCSV, fromJSON, fromLines, type Columns } from './preview'
 import { area, rank, type Points, type Ranked } from './scores'
+import { tableWords as words } from './tablewords'
 
 export interface Opened { columns: Column[], rows: number, cut: boolean }
 export interface Scored { ranked: Ranked, left: number }
@@ -32,14 +34,10 @@ export interface Asked<K extends keyof Job = keyof Job> { id: number, what: K, a
 const mostRows = 2_000_000, mostValues = 20_000_000, mostClasses = 50, mostParts = 50, mostLooked = 1000, previewBytes = 64 << 20, tableBytes = 256 << 20
 const tables = new Map<string, Columns>()
 
-async function whole(url: string): Promise<string> {
-  const answer = await fetch(url, { credentials: 'same-origin' })
-  if (!answer.ok) throw new Error(`The server answered ${answer.status}.`)
-  return answer.text()
-}
+const whole = async (url: string) => (await fetchFile(url)).text()
 
 async function read(url: string, path: string, size: number): Promise<Columns> {
-  if (size > tableBytes) throw new Error('The file is too large to be read in a browser.')
+  if (size > tableBytes) throw new Error(words.tooLarge)
   let table: Columns | undefined
   switch (kindOf(path)) {
     case 'csv':
@@ -54,7 +52,7 @@ async function read(url: string, path: string, size: number): Promise<Columns> {
     case 'parquet':
       table = await (await import('./parquet')).readParquet(url, size, mostRows, tableBytes, likely)
   }
-  if (!table?.rows) throw new Error('There is no table in the file.')
+  if (!table?.rows) throw new Error(words.noTable)
   return spread(table)
 }
 
@@ -144,13 +142,13 @@ function describe(t: Columns): Column[] {
 
 function table(key: string): Columns {
   const t = tables.get(key)
-  if (!t) throw new Error('The table is not open.')
+  if (!t) throw new Error(words.notOpen)
   return t
 }
 
 function column(t: Columns, name: string): unknown[] {
   const c = t.names.indexOf(name)
-  if (c < 0) throw new Error(`The table has no column ${name}.`)
+  if (c < 0) throw new Error(words.noColumn(name))
   return t.columns[c]
 }
 
@@ -166,7 +164,7 @@ function scored(t: Columns, label: string, score: string, positive: string): Sco
     if (className(labels[i]) === positive) up[ups++] = x
     else down[downs++] = x
   }
-  if (!ups || !downs) throw new Error(ups ? 'All rows are of the positive class.' : 'No row is of the positive class.')
+  if (!ups || !downs) throw new Error(ups ? words.allPositive : words.nonePositive)
   return { ranked: rank(up.slice(0, ups), down.slice(0, downs)), left: t.rows - ups - downs }
 }
 
@@ -214,7 +212,7 @@ function taken(t: Columns, label: string, classes: string[], prediction: string,
 /** A confusion matrix that is in the table as it is. */
 function logged(t: Columns): ClassMatrix {
   const cells = t.columns.filter((_, c) => isCell(t.names[c])), names = t.columns[t.names.findIndex((n) => /^(labels?|classes|names|index)$/i.test(n))]
-  if (cells.length !== t.rows) throw new Error('The matrix is not square.')
+  if (cells.length !== t.rows) throw new Error(words.notSquare)
   return { classes: cells.map((_, k) => className(names?.[k] ?? k)), rows: cells.map((_, r) => cells.map((c) => numberOf(c[r]))) }
 }
 
