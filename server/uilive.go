@@ -20,7 +20,8 @@ import (
 //
 // runs are those whose points, name or status changed; list tells that a
 // run of the experiments was made, deleted or restored. Who listens asks again for
-// what it shows. A listener has no goroutine but that of its request, which looks
+// what it shows. The first event names the runs that have not ended: what it asked
+// for while it came to listen may lack their last points. A listener has no goroutine but that of its request, which looks
 // twice a second, or less often where looking takes long.
 
 const (
@@ -64,8 +65,9 @@ func (s *Server) uiLive(w http.ResponseWriter, r *http.Request, _ string) {
 		a.fail(badRequest("A listener hears of 1 to %d run_ids and experiment_ids each.", maxWatched))
 	}
 	err := a.done()
+	var first liveEvent
 	if err == nil {
-		_, err = t.look(r.Context())
+		first, err = t.look(r.Context())
 	}
 	if err != nil {
 		s.writeError(w, r, err, false)
@@ -81,7 +83,7 @@ func (s *Server) uiLive(w http.ResponseWriter, r *http.Request, _ string) {
 		_, err := w.Write([]byte(text))
 		return err == nil && c.Flush() == nil
 	}
-	if !send("retry: 2000\n\n") {
+	if !send("retry: 2000\n\n" + first.text()) {
 		return
 	}
 	stopping, _ := r.Context().Value(stoppingKey{}).(<-chan struct{})
@@ -104,14 +106,8 @@ func (s *Server) uiLive(w http.ResponseWriter, r *http.Request, _ string) {
 		if err != nil { // the listener comes again and hears what is wrong
 			return
 		}
-		text := ""
-		if e.List || len(e.Runs) > 0 {
-			data, err := json.Marshal(e)
-			if err != nil {
-				return
-			}
-			text = fmt.Sprintf("event: change\ndata: %s\n\n", data)
-		} else if time.Since(told) > liveKeepalive {
+		text := e.text()
+		if text == "" && time.Since(told) > liveKeepalive {
 			text = ": alive\n\n"
 		}
 		if text != "" {
@@ -122,6 +118,18 @@ func (s *Server) uiLive(w http.ResponseWriter, r *http.Request, _ string) {
 		}
 		timer.Reset(max(livePeriod, liveShare*time.Since(begun)))
 	}
+}
+
+// text is the event as it is sent, empty where nothing changed.
+func (e liveEvent) text() string {
+	if !e.List && len(e.Runs) == 0 {
+		return ""
+	}
+	data, err := json.Marshal(e)
+	if err != nil { // it holds ids only
+		return ""
+	}
+	return fmt.Sprintf("event: change\ndata: %s\n\n", data)
 }
 
 // outdated reports whether users, or what they may, have changed since a request
@@ -135,7 +143,8 @@ func (s *Server) outdated(ctx context.Context) bool {
 	return err != nil || now != u
 }
 
-// look returns what changed since the last look.
+// look returns what changed since the last look; the first, which runs have not
+// ended.
 func (t *watch) look(ctx context.Context) (e liveEvent, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -174,7 +183,7 @@ func (t *watch) look(ctx context.Context) (e liveEvent, err error) {
 			return e, err
 		}
 		old, known := t.seen[id]
-		if t.looks > 0 && (!known || old != sum) && !slices.Contains(e.Runs, id) {
+		if (!known && (t.looks > 0 || !ended) || known && old != sum) && !slices.Contains(e.Runs, id) {
 			e.Runs = append(e.Runs, id)
 		}
 		t.seen[id], t.ended[id] = sum, ended

@@ -392,6 +392,8 @@ func TestUILive(t *testing.T) {
 		return liveEvent{}
 	}
 	ofRun, ofExperiment := listen("?run_ids="+run), listen("?experiment_ids=0")
+	require.Equal(t, liveEvent{Runs: []string{run}}, heard(ofRun), "it has not ended")
+	require.Equal(t, liveEvent{Runs: []string{run}}, heard(ofExperiment))
 	require.NoError(t, b.db.LogBatch(ctx, run, runstone.Batch{Metrics: []runstone.Metric{{Name: "m", Value: 1}}}))
 	require.Equal(t, liveEvent{Runs: []string{run}}, heard(ofRun))
 	require.Equal(t, []string{run}, heard(ofExperiment).Runs)

@@ -144,6 +144,7 @@ test('a link to a version: provenance, the page of a node, zoom', async () => {
   await page.locator('.node.run').focus()
   await page.keyboard.press('Enter')
   await page.waitForURL(new RegExp(`#/experiments/${exp}/runs/${train}$`))
+  await page.getByRole('heading', { name: 'train', level: 1 }).waitFor()
   await page.getByRole('main').getByRole('link', { name: 'Lineage', exact: true }).click()
   await page.waitForURL(new RegExp(`#/lineage/run/${train}$`))
   await lab.done(page)

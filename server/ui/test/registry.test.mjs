@@ -258,6 +258,7 @@ test('a model is renamed with its history, a version and then the model deleted'
   await history(page).filter({ hasText: 'Renamed ' + odd }).waitFor()
   assert.equal(await history(page).count(), 4)
   await page.goto(lab.base + '/#/models/plain/versions/1')
+  await heading(page, 'Version 1').waitFor()
   await page.getByRole('button', { name: 'Delete', exact: true }).click()
   await dialog(page).getByText('the number is not given again').waitFor()
   await dialog(page).getByRole('button', { name: 'Delete', exact: true }).click()
