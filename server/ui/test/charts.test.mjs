@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { Lab, realCurves } from './harness.mjs'
+import { Lab, filled, realCurves } from './harness.mjs'
 
 let lab, seeds, odd
 const runs = []
@@ -69,7 +69,7 @@ test('five groups of ten seeds: a mean each, its interval, how many runs', async
   await page.getByLabel('Band of groups').selectOption('range')
   await page.reload()
   await loss.getByText(/means of 10,000 points of 50 runs/).waitFor()
-  assert.equal(await page.getByLabel('Band of groups').inputValue(), 'range')
+  await filled(page.getByLabel('Band of groups'), 'range')
 
   // A zoom asks for its steps only, of all runs.
   const again = listen(page)

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { Lab, png } from './harness.mjs'
+import { Lab, filled, png } from './harness.mjs'
 
 const labels = [0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 1, 0], scores = [0.05, 0.9, 0.6, 0.6, 0.85, 0.3, 0.3, 0.75, 0.45, 0.1, 0.2, 0.7]
 let lab, exp
@@ -103,8 +103,8 @@ test('a table behind each chart; bins of equal size; without a band', async () =
 test('columns are found by their names, or chosen; classes one against the rest', async () => {
   const page = await lab.page(`#/curves?runs=${run.csv}`)
   await matrix(page, 'csv').waitFor()
-  assert.equal(await page.getByRole('combobox', { name: 'Label', exact: true }).inputValue(), 'truth')
-  assert.equal(await page.getByRole('combobox', { name: 'Positive class', exact: true }).inputValue(), 'case')
+  await filled(page.getByRole('combobox', { name: 'Label', exact: true }), 'truth')
+  await filled(page.getByRole('combobox', { name: 'Positive class', exact: true }), 'case')
   assert.equal((await cells(summary(page, 'csv')))[3].trim(), '0.2500') // the scores are turned round
   await page.getByRole('combobox', { name: 'Positive class', exact: true }).selectOption('control')
   await page.waitForFunction(() => location.hash.includes('positive=control'))
@@ -119,16 +119,16 @@ test('columns are found by their names, or chosen; classes one against the rest'
 
   const three = await lab.page(`#/curves?runs=${run.three}`)
   await matrix(three, 'three').waitFor()
-  assert.equal(await three.getByRole('combobox', { name: 'Score', exact: true }).inputValue(), 'prob_a')
+  await filled(three.getByRole('combobox', { name: 'Score', exact: true }), 'prob_a')
   await three.getByRole('combobox', { name: 'Positive class', exact: true }).selectOption('b')
   await three.waitForFunction(() => document.querySelector('[data-count=tn] b')?.textContent === '2')
-  assert.equal(await three.getByRole('combobox', { name: 'Score', exact: true }).inputValue(), 'prob_b')
+  await filled(three.getByRole('combobox', { name: 'Score', exact: true }), 'prob_b')
   assert.deepEqual(await counts(three, 'three'), { tp: '1', fp: '1', fn: '0', tn: '2' })
   const all = three.getByRole('region', { name: 'All classes: three' })
   assert.deepEqual(await Promise.all([1, 2, 3].map(async (i) => (await cells(all.getByRole('row').nth(i))).join())), ['1,1,0,2', '0,1,0,1', '0,1,0,1'])
   await all.getByRole('button', { name: 'c', exact: true }).press('Enter')
   await three.waitForFunction(() => location.hash.includes('positive=c'))
-  assert.equal(await three.getByRole('combobox', { name: 'Score', exact: true }).inputValue(), 'prob_c')
+  await filled(three.getByRole('combobox', { name: 'Score', exact: true }), 'prob_c')
   await lab.done(three)
 })
 

@@ -192,6 +192,12 @@ function* chunks(list, n) {
   for (let i = 0; i < list.length; i += n) yield list.slice(i, i + n)
 }
 
+/** Waits until a field holds a text. */
+export async function filled(field, want) {
+  for (const end = Date.now() + 5000; Date.now() < end && (await field.inputValue()) !== want;) await new Promise((later) => setTimeout(later, 20))
+  assert.equal(await field.inputValue(), want)
+}
+
 /** A picture in PNG, all of one colour. */
 export function png(width, height, rgb) {
   const row = Buffer.concat([Buffer.from([0]), ...Array.from({ length: width }, () => Buffer.from(rgb))])

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { Lab } from './harness.mjs'
+import { Lab, filled } from './harness.mjs'
 import { fill, patterns, views } from './views.mjs'
 
 let lab, world
@@ -155,7 +155,7 @@ test('from the experiments to a comparison and a file, with keys alone', async (
   const smoothing = page.getByRole('slider').first()
   await smoothing.focus()
   await press('ArrowRight', 'ArrowRight')
-  assert.equal(await smoothing.inputValue(), '0.02')
+  await filled(smoothing, '0.02')
   await press('g', 'm')
   await page.waitForURL(/#\/models$/)
   await tabTo('^classifier$')

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { curve, Lab, realCurves } from './harness.mjs'
+import { Lab, curve, filled, realCurves } from './harness.mjs'
 
 let lab, exp
 const runs = []
@@ -151,7 +151,7 @@ test('the query: completion, errors at their place, history, saved queries, expl
   await page.keyboard.press('Tab')
   await page.keyboard.type(" = '")
   await page.getByRole('option', { name: /'xgb'/ }).click()
-  assert.equal(await input.inputValue(), "params.model = 'xgb'")
+  await filled(input, "params.model = 'xgb'")
   await page.getByText('3 runs match').waitFor()
   await page.keyboard.press('Enter')
   await page.waitForFunction(() => document.querySelectorAll('.body .row').length === 3)
@@ -217,7 +217,7 @@ test('charts: all points told of, zoom in full detail, NaN, table, crosshair ove
   await page.getByLabel('Search panels').fill('/^acc/')
   await loss.waitFor({ state: 'detached' })
   await page.reload()
-  assert.equal(await page.getByRole('slider').inputValue(), '0.9')
+  await filled(page.getByRole('slider'), '0.9')
   await lab.done(page)
 })
 
