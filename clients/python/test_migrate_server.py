@@ -63,10 +63,13 @@ def without_ids(server, answers: dict) -> list:
     names = {}
     experiments = ask("experiments/search", view_type="ALL", max_results=1000)["experiments"]
     for e in experiments:
-        found = ask("runs/search", experiment_ids=[e["experiment_id"]], run_view_type="ALL", max_results=1000).get("runs", [])
-        for r in found:
-            tags = {t["key"]: t["value"] for t in r["data"].get("tags", [])}
-            names[r["info"]["run_id"]] = "run:" + tags.get("runstone.runId", r["info"]["run_id"])
+        token = None
+        while token != "":
+            page = ask("runs/search", experiment_ids=[e["experiment_id"]], run_view_type="ALL", max_results=1000, page_token=token)
+            token = page.get("next_page_token", "")
+            for r in page.get("runs", []):
+                tags = {t["key"]: t["value"] for t in r["data"].get("tags", [])}
+                names[r["info"]["run_id"]] = "run:" + tags.get("runstone.runId", r["info"]["run_id"])
         models = ask("logged-models/search", experiment_ids=[e["experiment_id"]], max_results=50).get("models", [])
         for m in models:
             tags = {t["key"]: t["value"] for t in m["info"].get("tags", [])}
