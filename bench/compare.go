@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -102,6 +103,12 @@ type Summary struct {
 // of different sizes with values that repeat. Nothing is assumed of the
 // distribution. Rows are in the order of A, followed by what only B has.
 func Compare(a, b *Results, opt *CompareOptions) *Comparison {
+	c, _ := CompareContext(context.Background(), a, b, opt) // it ends by itself
+	return c
+}
+
+// CompareContext is [Compare] until ctx is done, whose error it returns then.
+func CompareContext(ctx context.Context, a, b *Results, opt *CompareOptions) (*Comparison, error) {
 	c := &Comparison{Alpha: opt.alpha(), Keys: keyDiffs(a, b)}
 	inA, inB := byID(a), byID(b)
 	var order []string
@@ -120,9 +127,15 @@ func Compare(a, b *Results, opt *CompareOptions) *Comparison {
 		rows[id.Unit] = append(rows[id.Unit], compareRow(id, sa, sb, assume, opt))
 	}
 	for _, s := range a.Series {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		add(s.ID, s, inB[s.ID])
 	}
 	for _, s := range b.Series {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if inA[s.ID] == nil {
 			add(s.ID, nil, s)
 		}
@@ -135,7 +148,7 @@ func Compare(a, b *Results, opt *CompareOptions) *Comparison {
 		u.geomeans()
 		c.Units = append(c.Units, u)
 	}
-	return c
+	return c, nil
 }
 
 func byID(r *Results) map[ID]*Series {

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/runstonedb/runstone/access"
 )
 
 // places is room for some number of things at once.
@@ -70,30 +68,74 @@ func (s *Server) pool(rt *route) places {
 }
 
 // shares bounds what one user holds of a pool of transfers: half of it, so that
-// nobody keeps all others out for as long as the client likes.
+// nobody keeps all others out for as long as the client likes. Signed URLs, which
+// come without a user, share one half.
 type shares struct {
 	mu sync.Mutex
-	of map[share]places
+	of map[share]*shared // only those in use
 }
 
 type share struct {
 	pool places
-	user string
+	user string // empty for signed URLs
 }
 
-// shareOf returns the places of a user in a pool, nil where there is no such bound.
-func (s *Server) shareOf(pool places, u *access.User) places {
-	if u == nil || pool == nil || pool == s.slots {
-		return nil
+type shared struct {
+	places
+	users int // requests that hold or wait for a place
+}
+
+// enter takes a place of a pool and of its user's share of it, and returns what
+// leaves both.
+func (s *Server) enter(ctx context.Context, pool places) (leave func(), err error) {
+	if pool == nil {
+		return func() {}, nil
 	}
-	s.shares.mu.Lock()
-	defer s.shares.mu.Unlock()
-	p := s.shares.of[share{pool, u.Name}]
-	if p == nil {
-		p = make(places, cap(pool)/2)
-		s.shares.of[share{pool, u.Name}] = p
+	if s.opt.Access == nil || pool == s.slots {
+		return func() { pool.leave(1) }, pool.take(ctx, 1)
 	}
-	return p
+	key := share{pool: pool}
+	if u := userOf(ctx); u != nil {
+		key.user = u.Name
+	}
+	own := s.shares.join(key)
+	if err := own.take(ctx, 1); err != nil {
+		s.shares.part(key)
+		return nil, err
+	}
+	rest := func() {
+		own.leave(1)
+		s.shares.part(key)
+	}
+	if err := pool.take(ctx, 1); err != nil {
+		rest()
+		return nil, err
+	}
+	return func() {
+		pool.leave(1)
+		rest()
+	}, nil
+}
+
+func (c *shares) join(key share) places {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	own := c.of[key]
+	if own == nil {
+		own = &shared{places: make(places, cap(key.pool)/2)}
+		c.of[key] = own
+	}
+	own.users++
+	return own.places
+}
+
+func (c *shares) part(key share) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	own := c.of[key]
+	if own.users--; own.users == 0 {
+		delete(c.of, key)
+	}
 }
 
 // crowd bounds the connections of a listener. When there is room for no other,

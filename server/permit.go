@@ -3,12 +3,15 @@ package server
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 
 	"github.com/runstonedb/runstone"
 	"github.com/runstonedb/runstone/access"
 	"github.com/runstonedb/runstone/artifact"
 	"github.com/runstonedb/runstone/lineage"
+	"github.com/runstonedb/runstone/query"
+	"github.com/runstonedb/runstone/query/tree"
 	"github.com/runstonedb/runstone/store"
 )
 
@@ -367,6 +370,55 @@ func (s *Server) seenVersions(ctx context.Context, filter string, opt *runstone.
 	return seen(ctx, access.Model, opt, func(v *lineage.ModelVersion) string { return v.Model }, func(o *runstone.SearchOptions) (*runstone.Page[*lineage.ModelVersion], error) {
 		return s.db.SearchVersions(ctx, filter, o)
 	})
+}
+
+// mayAsk refuses a query of runs that would tell of registered models to a user who
+// may not read all of them. What cannot be read as a query is for the search.
+func (s *Server) mayAsk(ctx context.Context, text string, orderBy []string) error {
+	u := userOf(ctx)
+	if u == nil || u.SeesAll(access.Model) {
+		return nil
+	}
+	err := error(nil)
+	look := func(x tree.Expr) {
+		if x == nil {
+			return
+		}
+		tree.Walk(x, func(x tree.Expr) bool {
+			switch x := x.(type) {
+			case *tree.Field:
+				if x.Entity == tree.Model {
+					err = &wireError{http.StatusForbidden, "PERMISSION_DENIED", "Only who may read all registered models can ask runs for theirs."}
+				}
+			case *tree.Lineage:
+				if x.Kind == "model" && (len(x.Args) == 0 || u.Level(access.Model, x.Args[0]) < toRead) {
+					err = errForbidden
+				}
+			}
+			return err == nil
+		})
+	}
+	for i, t := range append([]string{text}, orderBy...) {
+		if i > 0 {
+			t = "ORDER BY " + t
+		}
+		q, bad := query.Parse(tree.Runs, t)
+		if bad != nil {
+			continue
+		}
+		look(q.Filter)
+		look(q.Having)
+		for _, it := range q.Select {
+			look(it.X)
+		}
+		for _, x := range q.GroupBy {
+			look(x)
+		}
+		for _, o := range q.OrderBy {
+			look(o.X)
+		}
+	}
+	return err
 }
 
 // filtered searches and leaves out what keep does not take: a page is filled

@@ -127,6 +127,7 @@ type Server struct {
 	meter *meter // nil without metrics
 
 	shares shares
+	uiTime time.Duration // that a search of the web UI takes
 	stored storageSeen
 
 	slots     places // requests at work
@@ -203,7 +204,8 @@ func New(db *runstone.DB, opt *Options) (*Server, error) {
 	s.slots = make(places, s.opt.MaxConcurrent)
 	s.uploads, s.downloads = make(places, maxUploads), make(places, maxDownloads)
 	s.memory, s.listeners, s.lists = make(places, maxBodies/blockSize), make(places, maxListeners), newUILists()
-	s.shares.of, s.stored.work = map[share]places{}, make(places, 1)
+	s.uiTime = uiTime
+	s.shares.of, s.stored.work = map[share]*shared{}, make(places, 1)
 	s.benchWork, s.benches = make(places, maxBenchWork), lru.New[string, keptBench](keptBenchText)
 	s.routes = newTable(s.opt.StaticPrefix, s.opt.Access != nil)
 	if s.opt.Metrics {
@@ -397,17 +399,12 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, rt *route, param
 			return
 		}
 	}
-	pool := s.pool(rt)
-	for _, p := range [...]places{s.shareOf(pool, userOf(r.Context())), pool} {
-		if p == nil {
-			continue
-		}
-		if err := p.take(r.Context(), 1); err != nil {
-			s.refuse(w, r, err)
-			return
-		}
-		defer p.leave(1)
+	leave, err := s.enter(r.Context(), s.pool(rt))
+	if err != nil {
+		s.refuse(w, r, err)
+		return
 	}
+	defer leave()
 	// A ResponseWriter without deadlines, as tests have, is as good.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
 	if s.opt.Access != nil && rt.raw != nil {

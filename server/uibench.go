@@ -144,7 +144,7 @@ func (b *benchReader) trends(ctx context.Context, experiment, machine string, la
 		return nil, err
 	}
 	defer b.s.benchWork.leave(1)
-	ctx, cancel := context.WithTimeout(ctx, uiTime)
+	ctx, cancel := context.WithTimeout(ctx, b.s.uiTime)
 	defer cancel()
 	return gobench.Trends(ctx, b.s.db, &gobench.TrendOptions{
 		Experiment: experiment, Match: b.match, Machine: machine, Last: last, Changes: benchChanges, Load: b.load,
@@ -355,7 +355,12 @@ func (s *Server) uiBenchCompare(ctx context.Context, a args) (any, error) {
 			return nil, err
 		}
 	}
-	c := gobench.Compare(results[0], results[1], &gobench.CompareOptions{Alpha: alpha})
+	counting, cancel := context.WithTimeout(ctx, s.uiTime)
+	defer cancel()
+	c, err := gobench.CompareContext(counting, results[0], results[1], &gobench.CompareOptions{Alpha: alpha})
+	if err != nil {
+		return nil, err
+	}
 	partial := cutRows(c, maxBenchSeries)
 	var text bytes.Buffer
 	for i, side := range sides {

@@ -214,3 +214,28 @@ func TestUIDeepPages(t *testing.T) {
 	p = ask(listFrom, "")
 	require.Equal(t, ids[listFrom-1], p.column("run_id")[0])
 }
+
+// TestUISeriesOverWhatWasBefore: the place of a range's points is the last finite
+// value of the other metric before it, however far back that is.
+func TestUISeriesOverWhatWasBefore(t *testing.T) {
+	b := newBench(t, nil)
+	run := b.run()
+	const n = 130_000
+	finite := int64(4321)
+	b.log(run, "epoch", stepsTo(n, 1), func(s int64) float64 {
+		switch {
+		case s <= finite:
+			return float64(s)
+		case s%2 == 0:
+			return math.NaN()
+		}
+		return math.Inf(1)
+	})
+	b.log(run, "loss", []int64{n + 5, n + 6}, func(s int64) float64 { return float64(s) })
+	body := fmt.Sprintf(`{"run_ids": [%q], "metric_keys": ["loss"], "x_metric": "epoch", "from_step": %d}`, run, n+1)
+	require.NoError(t, b.db.Fold(context.Background()))
+	heads, columns := b.series(body)
+	require.EqualValues(t, 2, heads[0].Points)
+	require.Zero(t, heads[0].Left)
+	require.Equal(t, []float64{float64(finite), float64(finite)}, columns[0][0])
+}

@@ -30,7 +30,7 @@ var entities = map[string]tree.Entity{"metrics": tree.Metric, "params": tree.Par
 
 // uiFields lists what the runs of some experiments have.
 func (s *Server) uiFields(ctx context.Context, a args) (any, error) {
-	scope := a.uiScope()
+	scope := s.uiScope(&a)
 	opt := &runstone.FieldOptions{
 		Experiments: scope.Experiments, View: scope.View, Match: a.str("match"), Varying: a.bool("varying"),
 		Offset: int(a.int("offset", 0)), Limit: a.cappedResults(500, maxUIFields), Time: fieldsTime,
@@ -68,7 +68,7 @@ func (s *Server) uiFields(ctx context.Context, a args) (any, error) {
 
 // uiValues lists the most frequent values of a field that contain a text.
 func (s *Server) uiValues(ctx context.Context, a args) (any, error) {
-	opt := a.uiScope()
+	opt := s.uiScope(&a)
 	opt.Time = fieldsTime
 	name, match := a.need("field"), a.str("match")
 	opt.Limit = a.cappedResults(20, maxUIValues)

@@ -175,10 +175,13 @@ func reaching(at []joint, r runstone.PointRange, x xRange) (runstone.PointRange,
 func (s *Server) joinPoints(ctx context.Context, pair []runstone.Curve, r runstone.PointRange, out *joined) error {
 	var points [2][]runstone.Point
 	// What the first points stand at may have been logged long before them.
-	before := r
-	before.FromStep = math.MinInt64
-	for i, of := range []runstone.PointRange{r, before} {
-		for p, err := range s.db.PointsIn(ctx, pair[i:i+1], of) {
+	if p, ok, err := s.lastBefore(ctx, pair[1], r); err != nil {
+		return err
+	} else if ok {
+		points[1] = append(points[1], p)
+	}
+	for i := range pair {
+		for p, err := range s.db.PointsIn(ctx, pair[i:i+1], r) {
 			if err != nil {
 				return err
 			}
@@ -208,6 +211,51 @@ func (s *Server) joinPoints(ctx context.Context, pair []runstone.Curve, r runsto
 	}
 	slices.SortStableFunc(out.at, func(a, b joint) int { return cmp.Compare(a.x, b.x) })
 	return nil
+}
+
+// lastBefore finds a curve's last finite value before a range of steps, by its
+// windows: of a long curve only few points are read.
+func (s *Server) lastBefore(ctx context.Context, c runstone.Curve, r runstone.PointRange) (last runstone.Point, ok bool, err error) {
+	const windows = 64
+	if r.FromStep == math.MinInt64 {
+		return last, false, nil
+	}
+	r.FromStep, r.ToStep = math.MinInt64, r.FromStep-1
+	for {
+		found, err := s.db.DownsampleAll(ctx, []runstone.Curve{c}, r, windows)
+		if err != nil {
+			return last, false, err
+		}
+		at := len(found[0]) - 1
+		for at >= 0 && found[0][at].Count == found[0][at].NaN {
+			at--
+		}
+		if at < 0 {
+			return last, false, nil
+		}
+		w := found[0][at]
+		if finite(w.Last.Value) {
+			return w.Last, true, nil
+		}
+		if w.Count > exactJoin && (at > 0 || w.Last.Step < r.ToStep) {
+			r = r.Steps(w.First.Step, w.Last.Step)
+			continue
+		}
+		for p, err := range s.db.PointsIn(ctx, []runstone.Curve{c}, r.Steps(w.First.Step, w.Last.Step)) {
+			if err != nil {
+				return last, false, err
+			}
+			for k, v := range p.Values {
+				if finite(v) && (!ok || p.Steps[k] >= last.Step) {
+					last, ok = runstone.Point{Step: p.Steps[k], Time: p.Times[k], Value: v}, true
+				}
+			}
+		}
+		if ok || at == 0 {
+			return last, ok, nil
+		}
+		r = r.Steps(r.FromStep, w.First.Step-1) // only infinite ones
+	}
 }
 
 func (j *joined) within(x xRange) {

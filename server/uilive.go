@@ -20,8 +20,8 @@ import (
 //
 // runs are those whose points, name or status changed; list tells that a
 // run of the experiments was made, deleted or restored. Who listens asks again for
-// what it shows. The first event names the runs that have not ended: what it asked
-// for while it came to listen may lack their last points. A listener has no goroutine but that of its request, which looks
+// what it shows. The first event names the runs that have not ended: what was asked
+// for while the listener came may lack their last points. A listener has no goroutine but that of its request, which looks
 // twice a second, or less often where looking takes long.
 
 const (

@@ -7,9 +7,12 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"github.com/runstonedb/runstone/query"
+	"github.com/runstonedb/runstone/query/tree"
 	"math"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +26,7 @@ const uiAPI = "/ajax-api/runstone"
 
 // uiPage is what search-runs answers.
 type uiPage struct {
+	Partial bool `json:"partial"`
 	Columns []string
 	Values  [][]any
 	Rows    int
@@ -413,4 +417,62 @@ func TestUILive(t *testing.T) {
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
 	require.ErrorIs(t, b.s.listeners.take(gone, 1), context.Canceled)
+}
+
+// TestUIQueryPartial: a page that is not whole, for whatever part of it, says so.
+func TestUIQueryPartial(t *testing.T) {
+	b := newBench(t, nil)
+	b.someRuns(30)
+	columns := make([]string, query.MaxItems+5)
+	for i := range columns {
+		columns[i] = fmt.Sprintf(`"metrics.loss + %d"`, i)
+	}
+	wide := `"columns": [` + strings.Join(columns, ",") + `]`
+	whole := b.page(`{"experiment_ids": ["0"], ` + wide + `}`)
+	require.False(t, whole.Partial)
+	ctx := context.Background()
+	q, err := query.Parse(tree.Runs, "")
+	require.NoError(t, err)
+	item, err := parseColumn("metrics.loss")
+	require.NoError(t, err)
+	id, err := parseColumn("run_id")
+	require.NoError(t, err)
+	opt := &runstone.SearchOptions{Experiments: []string{"0"}, Time: time.Minute}
+	page, partial, err := b.s.uiTop(ctx, q, &runstone.SearchOptions{Experiments: []string{"0"}, Limit: 100, Time: time.Minute}, []tree.Item{id, item})
+	require.NoError(t, err)
+	require.False(t, partial)
+	require.Len(t, page.Table, 30)
+	opt.Time = 1 // ns
+	for what, read := range map[string]func() (bool, error){
+		"columns": func() (bool, error) { return b.s.uiMore(ctx, page, []tree.Item{item}, opt) },
+		"parents": func() (bool, error) {
+			_, cut, err := b.s.uiParents(ctx, page, opt)
+			return cut, err
+		},
+	} {
+		cut, err := read()
+		require.NoError(t, err, what)
+		require.True(t, cut, what)
+	}
+	b.s.uiTime = 1
+	require.True(t, b.page(`{"experiment_ids": ["0"], `+wide+`}`).Partial)
+}
+
+// TestUIQueryTextLimit: one long tag in many columns is no answer of gigabytes.
+func TestUIQueryTextLimit(t *testing.T) {
+	b := newBench(t, nil)
+	ctx := context.Background()
+	for range 60 {
+		_, err := b.db.CreateRun(ctx, runstone.NewRun{ExperimentID: "0", Tags: []runstone.KV{{Key: "t", Value: strings.Repeat("x", 5000)}}})
+		require.NoError(t, err)
+	}
+	ask := func(n int) *httptest.ResponseRecorder {
+		return b.do("POST", uiAPI+"/search-runs", `{"experiment_ids": ["0"], "columns": [`+strings.Repeat(`"tags.t",`, n-1)+`"tags.t"]}`)
+	}
+	require.Equal(t, 200, ask(50).Code)
+	for _, n := range []int{120, maxUIColumns} {
+		w := ask(n)
+		require.Equal(t, 400, w.Code)
+		require.Contains(t, w.Body.String(), "fewer runs or columns")
+	}
 }

@@ -25,6 +25,7 @@ const (
 	maxUIColumns = 256  // that a page of runs is asked for
 	uiTime       = 10 * time.Second
 	uiBytes      = 512 << 20 // that a search may read and hold
+	maxUIText    = 32 << 20  // bytes of the texts of an answer
 )
 
 // runColumns are in every answer, before those that were asked for.
@@ -36,13 +37,13 @@ var runColumns = [...]string{
 const perSelect = query.MaxItems - len(runColumns)
 
 // uiScope reads which runs a request is about.
-func (a *args) uiScope() *runstone.SearchOptions {
+func (s *Server) uiScope(a *args) *runstone.SearchOptions {
 	ids := a.strs("experiment_ids")
 	if len(ids) == 0 {
 		a.missing("experiment_ids")
 	}
 	return &runstone.SearchOptions{
-		Experiments: append([]string{}, ids...), View: a.view("view"), Time: uiTime, Bytes: uiBytes,
+		Experiments: append([]string{}, ids...), View: a.view("view"), Time: s.uiTime, Bytes: uiBytes,
 	}
 }
 
@@ -79,7 +80,7 @@ func (s *Server) uiQuery(ctx context.Context, a args) (any, error) {
 }
 
 func (s *Server) uiRuns(ctx context.Context, a args) (any, error) {
-	opt := a.uiScope()
+	opt := s.uiScope(&a)
 	opt.OrderBy, opt.After = a.strs("order_by"), a.str("after")
 	opt.Offset, opt.Limit = int(a.int("offset", 0)), a.cappedResults(100, maxUIRows)
 	opt.Total, opt.Explain = a.bool("total"), a.bool("explain")
@@ -140,9 +141,14 @@ func (s *Server) uiRuns(ctx context.Context, a args) (any, error) {
 	page.Columns = append(append([]string{}, runColumns[:]...), columns...)
 	var parents []string
 	if nested {
-		if parents, err = s.uiParents(ctx, page, opt); err != nil {
+		var cut bool
+		if parents, cut, err = s.uiParents(ctx, page, opt); err != nil {
 			return nil, err
 		}
+		partial = partial || cut
+	}
+	if err := fits(page.Table); err != nil {
+		return nil, err
 	}
 	return uiAnswer(page, partial, parents...), nil
 }
@@ -192,31 +198,55 @@ func withIDs(page *runstone.Page[string]) tree.Expr {
 	return ids
 }
 
-// uiParents returns which runs of a page have others nested in them.
-func (s *Server) uiParents(ctx context.Context, page *runstone.Page[string], opt *runstone.SearchOptions) ([]string, error) {
+// uiParents returns which runs of a page have others nested in them. partial is
+// true where time ended before all were found.
+func (s *Server) uiParents(ctx context.Context, page *runstone.Page[string], opt *runstone.SearchOptions) (ids []string, partial bool, err error) {
 	if len(page.Table) == 0 {
-		return nil, nil
+		return nil, false, nil
 	}
 	kids := &tree.Relative{Kin: tree.AnyChild, X: &tree.Is{X: parentField(), What: tree.Null, Not: true}}
 	q := tree.Query{Domain: tree.Runs, Filter: both(withIDs(page), kids)}
-	found, _, err := s.uiRows(ctx, q.String(), &runstone.SearchOptions{
+	found, partial, err := s.uiRows(ctx, q.String(), &runstone.SearchOptions{
 		Experiments: opt.Experiments, View: opt.View, Time: opt.Time, Bytes: opt.Bytes,
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return found.Items, nil
+	return found.Items, partial, nil
+}
+
+// fits refuses rows whose texts are more than an answer holds: one long tag may be
+// asked for in many columns.
+func fits(rows [][]any) error {
+	n := 0
+	for _, row := range rows {
+		for _, c := range row {
+			if text, ok := c.(string); ok {
+				n += len(text)
+			}
+		}
+	}
+	if n > maxUIText {
+		return badRequest("The answer would hold more than %d MiB of texts: ask for fewer runs or columns.", maxUIText>>20)
+	}
+	return nil
 }
 
 // uiRows runs a search with SELECT. partial is true where it ended at its time.
 func (s *Server) uiRows(ctx context.Context, text string, opt *runstone.SearchOptions) (page *runstone.Page[string], partial bool, err error) {
+	if err := s.mayAsk(ctx, text, opt.OrderBy); err != nil {
+		return nil, false, err
+	}
 	page, err = s.db.SearchRunIDs(ctx, text, opt)
 	var p *runstone.PartialError
 	if partial = errors.As(err, &p) && page != nil; partial {
 		err = nil
 	}
 	if u := userOf(ctx); page != nil && u != nil && !u.SeesAll(access.Experiment) {
-		page.Hints = nil // they are of the names of all experiments
+		page.Hints, page.Explain = nil, nil // they are of the names and values of all experiments
+	}
+	if err == nil && page != nil {
+		err = fits(page.Table)
 	}
 	return page, partial, err
 }
@@ -384,7 +414,7 @@ func newClauses(text string) ([]uiClause, error) {
 // uiCheck says while a query is typed whether it can be read, where its conditions
 // stand, and how many runs match.
 func (s *Server) uiCheck(ctx context.Context, a args) (any, error) {
-	opt := a.uiScope()
+	opt := s.uiScope(&a)
 	opt.Limit, opt.Total, opt.Time = 1, true, 2*time.Second
 	text, columns := a.str("query"), a.strs("columns")
 	if len(columns) > maxUIColumns {

@@ -155,3 +155,79 @@ func TestListenersAreAskedAgain(t *testing.T) {
 	require.NoError(t, ctx.Err(), "the listener was let go")
 	require.Equal(t, http.StatusForbidden, listen().Code)
 }
+
+// TestModelsOfOthers: who may not read a registered model does not hear of it by its
+// runs, nor of values in other experiments by how a search was made.
+func TestModelsOfOthers(t *testing.T) {
+	g := newGuarded(t)
+	mine, theirs := g.things(1), g.things(2)
+	ctx := t.Context()
+	require.NoError(t, g.users.Grant("eve", access.Grant{Kind: access.Experiment, ID: mine.experiment, Level: access.Read}))
+	require.NoError(t, g.db.Update(ctx, func(tx *store.Tx) error {
+		_, err := lineage.CreateVersion(tx, lineage.Author{At: 1}, theirs.model, lineage.NewVersion{Source: "runs:/" + mine.run + "/m", RunID: mine.run})
+		return err
+	}))
+	require.NoError(t, g.db.LogBatch(ctx, theirs.run, runstone.Batch{Metrics: []runstone.Metric{{Name: "acc", Value: 0.98765, Step: 1, Time: 1}}}))
+	require.NoError(t, g.db.Fold(ctx))
+	search := func(user, more string) (int, string) {
+		return g.as(user, "POST", uiAPI+"/search-runs", fmt.Sprintf(`{"experiment_ids": [%q]%s}`, mine.experiment, more))
+	}
+	rest := func(user, more string) (int, string) {
+		return g.as(user, "POST", api+"/runs/search", fmt.Sprintf(`{"experiment_ids": [%q]%s}`, mine.experiment, more))
+	}
+	text := func(q string) string {
+		b, err := json.Marshal(q)
+		require.NoError(t, err)
+		return string(b)
+	}
+	for _, q := range []string{
+		"SELECT run_id, model.name", "GROUP BY model.name SELECT count()", "model.name = 'x'", "model.stage = 'None'", "NOT (metrics.lr = 1 AND model.stage = 'None')",
+		"UPSTREAM OF model('" + theirs.model + "')", "UPSTREAM OF model('nobody')",
+	} {
+		code, answer := search("eve", `, "query": `+text(q))
+		require.Equal(t, 403, code, "%s: %s", q, answer)
+		require.NotContains(t, answer, theirs.model)
+		code, answer = search("admin", `, "query": `+text(q))
+		require.Equal(t, 200, code, "%s: %s", q, answer)
+		if !strings.HasPrefix(q, "SELECT") && !strings.HasPrefix(q, "GROUP") {
+			code, _ = rest("eve", `, "filter": `+text(q))
+			require.Equal(t, 403, code, q)
+			code, answer = rest("admin", `, "filter": `+text(q))
+			require.Equal(t, 200, code, "%s: %s", q, answer)
+		}
+	}
+	code, _ := search("eve", `, "columns": ["model.name"]`)
+	require.Equal(t, 403, code)
+	code, _ = g.as("eve", "POST", uiAPI+"/search-values", fmt.Sprintf(`{"experiment_ids": [%q], "field": "model.name"}`, mine.experiment))
+	require.Equal(t, 403, code)
+
+	for _, q := range []string{"metrics.acc > 0.9876", "metrics.acc > 0.9877"} {
+		code, answer := search("eve", `, "explain": true, "query": `+text(q))
+		require.Equal(t, 200, code)
+		require.NotContains(t, answer, "explain", q)
+		_, answer = search("admin", `, "explain": true, "query": `+text(q))
+		require.Contains(t, answer, `"explained"`, q)
+	}
+}
+
+// TestSignedShare: signed URLs, which name no user, have one share of the places.
+func TestSignedShare(t *testing.T) {
+	g := newGuarded(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var leave []func()
+	for range maxUploads / 2 {
+		f, err := g.s.enter(ctx, g.s.uploads)
+		require.NoError(t, err)
+		leave = append(leave, f)
+	}
+	cancel()
+	_, err := g.s.enter(ctx, g.s.uploads)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Len(t, g.s.uploads, maxUploads/2)
+	require.Len(t, g.s.shares.of, 1)
+	for _, f := range leave {
+		f()
+	}
+	require.Empty(t, g.s.uploads)
+	require.Empty(t, g.s.shares.of)
+}

@@ -1,10 +1,10 @@
 // Tables as files for other programs.
 
-/** Rows as CSV. A cell that a spreadsheet would take for a formula is quoted. */
+/** Rows as CSV. A text that a spreadsheet would take for a formula gets an apostrophe. */
 export function csv(rows: (string | number | undefined)[][]): string {
   return rows.map((r) => r.map((v) => {
     let s = String(v ?? '')
-    if (/^[=+\-@\t\r]/.test(s)) s = "'" + s
+    if (typeof v === 'string' && /^[=+\-@\t\r]/.test(s)) s = "'" + s
     return /[",\n\r]/.test(s) ? '"' + s.replaceAll('"', '""') + '"' : s
   }).join(',')).join('\r\n') + '\r\n'
 }
