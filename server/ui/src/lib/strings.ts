@@ -28,6 +28,7 @@ export const text = {
     views: { table: 'Table', split: 'Both', charts: 'Charts' }, columns: 'Columns', nest: 'Nest', nestHint: 'Show runs below their parent',
     active: 'Active', deleted: 'Deleted', order: 'Sort by', orderHint: 'min(metrics.loss) DESC', orderTitle: 'any value, with DESC for the greatest first',
     selected: (n: number) => `${n} selected`, compare: 'Compare', remove: 'Delete', restore: 'Restore', pin: 'Pin', unpin: 'Unpin', tag: 'Tag', clearSelection: 'Clear',
+    andMore: (n: number) => `and ${n} more`, unseen: (n: number) => `${n} of them ${n === 1 ? 'is' : 'are'} not among the rows that are shown now.`,
     baseline: 'Baseline', confirmDelete: (n: number) => `Delete ${n === 1 ? 'this run? It' : `these ${n} runs? They`} can be restored, under Deleted, until an administrator deletes ${n === 1 ? 'it' : 'them'} for good with “runstone gc” on the command line; no page does that.`,
     paper: (n: number, of: number, columns: number) => `${n} of ${of} runs` + (columns > 0 ? `; ${columns} more columns have no room on paper` : ''),
     groups: 'The query says which columns there are.', deletedNone: 'No deleted runs', partial: 'The search ran out of time: this is not all.',
