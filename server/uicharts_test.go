@@ -220,13 +220,13 @@ func TestUIDeepPages(t *testing.T) {
 func TestUISeriesOverWhatWasBefore(t *testing.T) {
 	b := newBench(t, nil)
 	run := b.run()
-	const n = 130_000
+	const n = 250_000 // of which more stand together than are read at once
 	finite := int64(4321)
 	b.log(run, "epoch", stepsTo(n, 1), func(s int64) float64 {
 		switch {
 		case s <= finite:
 			return float64(s)
-		case s%2 == 0:
+		case s%2 == 0 && s < n/2:
 			return math.NaN()
 		}
 		return math.Inf(1)

@@ -251,10 +251,10 @@ func (s *Server) lastBefore(ctx context.Context, c runstone.Curve, r runstone.Po
 				}
 			}
 		}
-		if ok || at == 0 {
+		if ok || w.First.Step == math.MinInt64 {
 			return last, ok, nil
 		}
-		r = r.Steps(r.FromStep, w.First.Step-1) // only infinite ones
+		r.FromStep, r.ToStep = math.MinInt64, w.First.Step-1 // only infinite ones
 	}
 }
 
