@@ -374,12 +374,12 @@ func (s *Server) seenVersions(ctx context.Context, filter string, opt *runstone.
 
 // mayAsk refuses a query of runs that would tell of registered models to a user who
 // may not read all of them. What cannot be read as a query is for the search.
-func (s *Server) mayAsk(ctx context.Context, text string, orderBy []string) error {
+func mayAsk(ctx context.Context, text string, orderBy []string) error {
 	u := userOf(ctx)
 	if u == nil || u.SeesAll(access.Model) {
 		return nil
 	}
-	err := error(nil)
+	var err error
 	look := func(x tree.Expr) {
 		if x == nil {
 			return

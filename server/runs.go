@@ -115,7 +115,7 @@ func (s *Server) searchRuns(ctx context.Context, a args) (any, error) {
 	if err := a.done(); err != nil {
 		return nil, err
 	}
-	if err := s.mayAsk(ctx, filter, opt.OrderBy); err != nil {
+	if err := mayAsk(ctx, filter, opt.OrderBy); err != nil {
 		return nil, err
 	}
 	found, err := s.db.SearchRuns(ctx, filter, opt)

@@ -70,7 +70,8 @@ type Options struct {
 	PublicURL string
 	// MaxConcurrent bounds the requests that are worked on at once, besides 32
 	// uploads, 128 downloads, 64 listeners to changes and any number of probes; 0
-	// is 256. Of uploads, downloads and listeners a user has at most half.
+	// is 256. Of uploads, downloads and listeners a user
+	// has at most half, and so have all signed URLs together.
 	MaxConcurrent int
 	// MaxConnections bounds the connections that Serve holds; 0 is 1,024.
 	MaxConnections int

@@ -18,11 +18,11 @@ import (
 //	event: change
 //	data: {"runs": ["8f…"], "list": true}
 //
-// runs are those whose points, name or status changed; list tells that a
-// run of the experiments was made, deleted or restored. Who listens asks again for
-// what it shows. The first event names the runs that have not ended: what was asked
-// for while the listener came may lack their last points. A listener has no goroutine but that of its request, which looks
-// twice a second, or less often where looking takes long.
+// runs are those whose points, name or status changed; list tells that a run of the
+// experiments was made, deleted or restored. Who listens asks again for what it
+// shows. The first event names the runs that have not ended: what was asked for while
+// the listener came may lack their last points. A listener has no goroutine but that
+// of its request, which looks twice a second, or less often where looking takes long.
 
 const (
 	maxListeners   = 64

@@ -234,7 +234,7 @@ func fits(rows [][]any) error {
 
 // uiRows runs a search with SELECT. partial is true where it ended at its time.
 func (s *Server) uiRows(ctx context.Context, text string, opt *runstone.SearchOptions) (page *runstone.Page[string], partial bool, err error) {
-	if err := s.mayAsk(ctx, text, opt.OrderBy); err != nil {
+	if err := mayAsk(ctx, text, opt.OrderBy); err != nil {
 		return nil, false, err
 	}
 	page, err = s.db.SearchRunIDs(ctx, text, opt)
