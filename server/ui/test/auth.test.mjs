@@ -84,6 +84,7 @@ test('a reader who changes something hears why it stays', async () => {
   await tags.getByLabel('Key', { exact: true }).fill('owner')
   await tags.getByRole('button', { name: 'Add' }).click()
   await page.getByRole('alert').getByText('You have no permission to change this').waitFor()
+  assert.equal(await tags.getByLabel('Key', { exact: true }).inputValue(), 'owner', 'what was refused stays in its field')
   await lab.visit(page, `#/experiments/${world.experiment}?runs=${world.runs[0]}`)
   await page.getByRole('button', { name: 'Delete', exact: true }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()

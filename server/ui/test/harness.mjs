@@ -13,6 +13,7 @@ import { chromium } from 'playwright-core'
 import { build } from 'vite'
 
 export const binary = process.env.RUNSTONE ?? new URL('../../../bin/runstone', import.meta.url).pathname
+const latency = Number(process.env.LATENCY ?? 0)
 const chrome = process.env.CHROMIUM ?? '/usr/bin/chromium'
 
 export class Lab {
@@ -145,6 +146,8 @@ export class Lab {
   /** A page that fails the test, in done, when it complains. */
   async page(hash = '', options = {}) {
     const context = await this.browser.newContext({ viewport: { width: 1400, height: 860 }, ...options })
+    // LATENCY=400: every answer comes up to so many milliseconds later, each by another time, so that tests that guess the order of things fail.
+    if (latency) await context.route('**/ajax-api/**', async (r) => { await new Promise((later) => setTimeout(later, Math.random() * latency)); await r.continue().catch(() => {}) })
     const page = await context.newPage()
     page.complaints = []
     page.on('console', (m) => { if (m.type() === 'error' || m.type() === 'warning') page.complaints.push(`${m.text()} ${m.location().url}`) })

@@ -72,9 +72,12 @@ test('the table: order, columns that are remembered, sparklines', async () => {
   await page.getByRole('button', { name: /^Columns/ }).click()
   await page.getByLabel('Search metrics, params and tags').fill('loss')
   await page.getByRole('listitem').filter({ hasText: 'train/loss' }).getByLabel('sparkline').check()
+  // What is typed while the first is checked stays.
+  await page.route('**/search-check', async (r) => { await page.waitForTimeout(200); await r.continue() })
   await page.getByLabel(/Add any value/).fill('max(metrics.accuracy)')
   await page.getByRole('button', { name: 'Add', exact: true }).click()
   await page.getByLabel(/Add any value/).fill('max(metrics.')
+  await page.getByRole('list', { name: 'Shown' }).getByText('max(metrics.accuracy)').waitFor()
   await page.getByRole('button', { name: 'Add', exact: true }).click()
   await page.getByRole('alert').waitFor()
   await page.getByRole('button', { name: 'Done' }).click()
