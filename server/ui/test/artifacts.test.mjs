@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { Lab, lib, png } from './harness.mjs'
+import { Lab, lib, png, soon } from './harness.mjs'
 
 const uuid = '3de5047b-13bd-4dc7-8ff0-5b44d5a95dfb'
 const model = `artifact_path: model
@@ -94,7 +94,7 @@ test('tables, trees and lines of JSON; what is chosen is in the address', async 
   await page.locator('pre').getByText('"columns": [').waitFor()
   await page.getByRole('button', { name: /events\.jsonl/ }).click()
   await page.getByRole('cell', { name: '0.25', exact: true }).waitFor()
-  assert.deepEqual(await page.getByRole('row').nth(2).getByRole('cell').allTextContents(), ['2', '0.25', '<b>x</b>'])
+  await soon(async () => assert.deepEqual(await page.getByRole('row').nth(2).getByRole('cell').allTextContents(), ['2', '0.25', '<b>x</b>']))
   await lab.done(page)
 })
 
@@ -104,14 +104,14 @@ test('an MLmodel: flavors, signature and origin above its text', async () => {
     await page.locator('dd').getByText(fact, { exact: true }).waitFor()
   }
   await page.locator('pre').getByText('<script>').waitFor()
-  assert.match(await page.title(), /^one/)
+  await soon(async () => assert.match(await page.title(), /^one/))
   await lab.done(page)
 })
 
 test('a log from its end, and from its start; what cannot be shown is told', async () => {
   const page = await open('train.log')
   await page.locator('pre').getByText('line 59999 of the log').waitFor()
-  assert.equal(await page.locator('pre').getByText('line 1 of the log').count(), 0)
+  await soon(async () => assert.equal(await page.locator('pre').getByText('line 1 of the log').count(), 0))
   await page.getByText('The last 524 kB are shown.').waitFor()
   await page.getByRole('button', { name: 'Start' }).click()
   await page.locator('pre').getByText(/^line 0 of the log/).waitFor()
@@ -164,9 +164,9 @@ test('pictures of runs: one slider of steps, overlay, flicker by keyboard', asyn
   await files(page).getByRole('slider', { name: 'Step' }).focus()
   await page.keyboard.press('ArrowRight')
   await until([44, 44])
-  assert.match(page.url(), /step=20/)
-  assert.deepEqual(await widths(), [44, 44])
-  assert.equal(await files(page).getByRole('button', { name: /compressed/ }).count(), 0)
+  await soon(() => assert.match(page.url(), /step=20/))
+  await soon(async () => assert.deepEqual(await widths(), [44, 44]))
+  await soon(async () => assert.equal(await files(page).getByRole('button', { name: /compressed/ }).count(), 0))
   await files(page).getByRole('button', { name: 'Flicker' }).click()
   await files(page).getByText('1/2').waitFor()
   await page.keyboard.press('i')
@@ -175,7 +175,7 @@ test('pictures of runs: one slider of steps, overlay, flicker by keyboard', asyn
   await files(page).getByRole('button', { name: 'Overlay' }).click()
   await files(page).getByRole('slider', { name: 'Strength' }).fill('0.25')
   await files(page).getByText('25 %').waitFor()
-  assert.equal(await files(page).locator('img.top').evaluate((i) => getComputedStyle(i).opacity), '0.25')
+  await soon(async () => assert.equal(await files(page).locator('img.top').evaluate((i) => getComputedStyle(i).opacity), '0.25'))
   await lab.done(page)
 })
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createServer } from 'node:http'
 import { after, before, test } from 'node:test'
-import { binary, Lab } from './harness.mjs'
+import { binary, Lab, soon } from './harness.mjs'
 import { fill, views } from './views.mjs'
 
 const password = 'zebra-quartz-19'
@@ -51,7 +51,7 @@ test('without a name there is nothing, and the browser asks for one', async () =
 test('every view of what one may read is there, with one’s name', async () => {
   const page = await lab.page('', signed('reader'))
   await page.getByText('reader', { exact: true }).waitFor()
-  assert.equal(await page.getByTitle('Signed in as reader', { exact: true }).count(), 1)
+  await soon(async () => assert.equal(await page.getByTitle('Signed in as reader', { exact: true }).count(), 1))
   await page.getByRole('link', { name: 'study', exact: true }).waitFor()
   assert.equal(await page.getByRole('link', { name: 'secret study' }).count(), 0)
   for (const { hash } of views({ ...world, benchmarks: world.experiment })) {
@@ -84,7 +84,7 @@ test('a reader who changes something hears why it stays', async () => {
   await tags.getByLabel('Key', { exact: true }).fill('owner')
   await tags.getByRole('button', { name: 'Add' }).click()
   await page.getByRole('alert').getByText('You have no permission to change this').waitFor()
-  assert.equal(await tags.getByLabel('Key', { exact: true }).inputValue(), 'owner', 'what was refused stays in its field')
+  await soon(async () => assert.equal(await tags.getByLabel('Key', { exact: true }).inputValue(), 'owner', 'what was refused stays in its field'))
   await lab.visit(page, `#/experiments/${world.experiment}?runs=${world.runs[0]}`)
   await page.getByRole('button', { name: 'Delete', exact: true }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()

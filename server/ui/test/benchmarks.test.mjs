@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { Lab } from './harness.mjs'
+import { Lab, soon } from './harness.mjs'
 
 const history = new URL('../../../bench/results/history/', import.meta.url).pathname
 let lab, exp, long, trends, long24
@@ -50,13 +50,13 @@ test('the list has every series, is narrowed by words, unit and change, and walk
   await page.getByLabel('Unit').selectOption('B/op')
   const bytes = trends.filter((t) => t.unit === 'B/op')
   await page.getByText(`${bytes.length} of ${trends.length}`).waitFor()
-  assert.match(page.url(), /units=B%2Fop/)
+  await soon(() => assert.match(page.url(), /units=B%2Fop/))
   await page.keyboard.press('/')
   await page.keyboard.type(bytes[1].name.toLowerCase().slice(0, 5))
   await page.waitForURL(/q=/)
   const left = bytes.filter((t) => (t.package + '.' + t.name + ' B/op').toLowerCase().includes(bytes[1].name.toLowerCase().slice(0, 5)))
   await page.getByText(`${left.length} of ${trends.length}`).waitFor()
-  assert.deepEqual(await page.locator('aside li .name').allTextContents(), left.map((t) => t.name))
+  await soon(async () => assert.deepEqual(await page.locator('aside li .name').allTextContents(), left.map((t) => t.name)))
   await page.getByLabel('Search benchmarks').fill('no such thing')
   await page.getByText('No benchmark matches').first().waitFor()
   await page.getByLabel('Search benchmarks').fill('')
@@ -84,13 +84,13 @@ test('a history: its change of level, its points and its table are those of the 
   await item.click()
   const chart = page.getByRole('slider', { name: /History of .*Recorder-2 in ns\/op over 24 runs, 1 change of level/ })
   await chart.waitFor()
-  assert.equal(await chart.locator('circle.dot').count() + await chart.locator('path.dot').count(), 24)
-  assert.equal(await chart.locator('path.dot').count(), 1)
-  assert.equal(await chart.locator('path.whisker').count(), 24)
-  assert.equal(await chart.locator('text.label').textContent(), `▲ ${percent} worse`)
+  await soon(async () => assert.equal(await chart.locator('circle.dot').count() + await chart.locator('path.dot').count(), 24))
+  await soon(async () => assert.equal(await chart.locator('path.dot').count(), 1))
+  await soon(async () => assert.equal(await chart.locator('path.whisker').count(), 24))
+  await soon(async () => assert.equal(await chart.locator('text.label').textContent(), `▲ ${percent} worse`))
 
   const change = page.locator('.changes tbody tr')
-  assert.equal(await change.count(), 1)
+  await soon(async () => assert.equal(await change.count(), 1))
   const cells = await change.locator('td').allTextContents()
   assert.equal(cells[0], `▲ ${percent} worse`)
   assert.ok(Math.abs(digits(cells[1]) - want.changes[0].from) < 0.06, cells[1])
@@ -104,7 +104,7 @@ test('a history: its change of level, its points and its table are those of the 
   await chart.focus()
   await page.keyboard.press('Home')
   await page.keyboard.press('ArrowRight')
-  assert.match(await chart.getAttribute('aria-valuetext'), new RegExp(`^${name(want.points[1]).replace('+', '\\+')}, ${want.points[1].median.toFixed(1)}ns/op`))
+  await soon(async () => assert.match(await chart.getAttribute('aria-valuetext'), new RegExp(`^${name(want.points[1]).replace('+', '\\+')}, ${want.points[1].median.toFixed(1)}ns/op`)))
   await page.waitForURL(new RegExp(`run=${want.points[1].run_id}`))
   await page.locator('.chosen').getByText(want.points[1].commit.slice(0, 7)).waitFor()
   const box = await chart.boundingBox()
@@ -114,7 +114,7 @@ test('a history: its change of level, its points and its table are those of the 
   await page.keyboard.press('t')
   const rows = page.locator('.points tbody tr')
   await rows.first().waitFor()
-  assert.equal(await rows.count(), 24)
+  await soon(async () => assert.equal(await rows.count(), 24))
   for (const i of [0, 11, 12, 23]) {
     const line = await rows.nth(i).locator('td').allTextContents()
     const p = want.points[i]
@@ -142,10 +142,10 @@ test('two runs side by side, as bench compare prints them', async () => {
   await page.keyboard.press('v')
   const tables = page.locator('.main section')
   await tables.first().waitFor()
-  assert.equal(await tables.count(), want.units.length)
+  await soon(async () => assert.equal(await tables.count(), want.units.length))
   for (const [i, unit] of want.units.entries()) {
     const rows = tables.nth(i).locator('tbody tr')
-    assert.equal(await rows.count(), unit.rows.length)
+    await soon(async () => assert.equal(await rows.count(), unit.rows.length))
     for (const [k, row] of unit.rows.entries()) {
       const cells = await rows.nth(k).locator('td').allTextContents()
       assert.equal(cells[2], !row.a || !row.b ? '' : row.differs ? (row.a.center === row.b.center ? '0.00%' : `${row.delta > 0 ? '+' : ''}${(100 * row.delta).toFixed(2)}%`) : '~', row.name)
@@ -206,7 +206,7 @@ test('nothing logged: the page says how; one run compares to nothing', async () 
     await page.keyboard.press('g')
     await page.keyboard.press('b')
     await page.getByText('go test -bench . -count 10 | runstone bench log').waitFor()
-    assert.equal(await page.getByRole('link', { name: 'Benchmarks' }).getAttribute('aria-current'), 'page')
+    await soon(async () => assert.equal(await page.getByRole('link', { name: 'Benchmarks' }).getAttribute('aria-current'), 'page'))
     empty.cli(['bench', 'log', '-q'], 'pkg: p\nBenchmarkA-2 100 5 ns/op\nBenchmarkA-2 100 6 ns/op\n')
     const { experiment_id } = await empty.named('benchmarks')
     for (let i = 0, n = 0; n < 1; i++) {
@@ -227,10 +227,10 @@ for (const colorScheme of ['light', 'dark']) {
   test(`narrow pages do not scroll sideways (${colorScheme})`, async () => {
     const page = await lab.page(`#/benchmarks?experiment=${long}`, { colorScheme, viewport: { width: 420, height: 800 } })
     await page.getByRole('slider').waitFor()
-    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth))
+    await soon(async () => assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)))
     await page.getByRole('button', { name: 'Compare', exact: true }).click()
     await page.locator('.main section').first().waitFor()
-    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth))
+    await soon(async () => assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)))
     await lab.done(page)
   })
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { Lab } from './harness.mjs'
+import { Lab, soon } from './harness.mjs'
 
 let lab
 before(async () => { lab = await Lab.open() })
@@ -32,14 +32,14 @@ test('12,000 params: the page opens, the picker finds one', async () => {
   await lab.run(exp, 'wide-2', { params: { 'layer.0': -1 } })
   const page = await lab.page(`#/experiments/${exp}`)
   await page.getByRole('link', { name: 'wide-1' }).waitFor()
-  assert.ok(await page.getByRole('columnheader').count() < 20)
+  await soon(async () => assert.ok(await page.getByRole('columnheader').count() < 20))
   await page.getByRole('button', { name: /^Columns/ }).click()
   await page.getByText(/more: narrow the search/).waitFor()
   await page.getByLabel('Search metrics, params and tags').fill('layer.11999')
   await page.getByRole('checkbox', { name: 'layer.11999' }).check()
   await page.getByRole('button', { name: 'Done' }).click()
   await page.getByRole('gridcell', { name: '11999', exact: true }).or(page.getByRole('gridcell', { name: '11,999' })).waitFor()
-  assert.ok(await page.locator('*').count() < 3000)
+  await soon(async () => assert.ok(await page.locator('*').count() < 3000))
   await lab.done(page)
 })
 
@@ -54,7 +54,7 @@ test('many runs: only rows that are seen are in the page, any of them is reached
   await page.getByText('1,500 runs match').waitFor()
   await page.locator('.table').evaluate((t) => t.scrollTo(0, t.scrollHeight))
   await page.getByRole('link', { name: 'r0', exact: true }).waitFor()
-  assert.ok(await page.locator('.body .row').count() < 80)
+  await soon(async () => assert.ok(await page.locator('.body .row').count() < 80))
   await lab.done(page)
 })
 

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { Lab, filled, realCurves } from './harness.mjs'
+import { Lab, realCurves, soon } from './harness.mjs'
 
 let lab, seeds, odd
 const runs = []
@@ -53,23 +53,23 @@ test('five groups of ten seeds: a mean each, its interval, how many runs', async
   await page.getByLabel('Group by').press('Enter')
   await loss.getByText(/means of 10,000 points of 50 runs/).waitFor()
   assert.equal(asked.get('loss').run_ids.length, 50)
-  assert.equal(await page.getByRole('list', { name: 'Legend' }).getByRole('listitem').count(), 5)
+  await soon(async () => assert.equal(await page.getByRole('list', { name: 'Legend' }).getByRole('listitem').count(), 5))
   await page.getByRole('button', { name: 'vit 10 runs' }).waitFor()
   await point(page, loss, 0.5, 0.5)
   await loss.locator('.tip').getByText('n 10').first().waitFor()
-  assert.equal(await loss.locator('.tip .one').count(), 5)
+  await soon(async () => assert.equal(await loss.locator('.tip .one').count(), 5))
   // Nearest in the middle is the middle group; the others fade.
-  assert.equal(await loss.locator('.tip .near').textContent().then((t) => /vit/.test(t)), true)
+  await soon(async () => assert.equal(await loss.locator('.tip .near').textContent().then((t) => /vit/.test(t)), true))
 
   await loss.getByRole('button', { name: 'Table' }).click()
   const row = loss.getByRole('row', { name: /resnet50/ })
   // Ten runs with the values 1, 1.1 … 1.9 and e⁻⁴ more: t is 2.2622, the deviation 0.30277.
-  assert.deepEqual(await row.getByRole('cell').allTextContents(), ['resnet50', '10', '2,000', '2.45', '1.469', '± 0.2166', '1.019', '2.9'])
+  await soon(async () => assert.deepEqual(await row.getByRole('cell').allTextContents(), ['resnet50', '10', '2,000', '2.45', '1.469', '± 0.2166', '1.019', '2.9']))
   await loss.getByRole('button', { name: 'Chart' }).click()
   await page.getByLabel('Band of groups').selectOption('range')
   await page.reload()
   await loss.getByText(/means of 10,000 points of 50 runs/).waitFor()
-  await filled(page.getByLabel('Band of groups'), 'range')
+  await soon(async () => assert.equal(await page.getByLabel('Band of groups').inputValue(), 'range'))
 
   // A zoom asks for its steps only, of all runs.
   const again = listen(page)
@@ -177,7 +177,7 @@ test('what is no number, what a log axis has no place for, steps out of order, s
   assert.notDeepEqual(ghost, plain, 'the raw line stays behind the smoothed one')
   await page.getByLabel('Smoothing').and(page.locator('select')).selectOption('window')
   await page.waitForTimeout(200)
-  assert.notDeepEqual(await ink(value), ghost)
+  await soon(async () => assert.notDeepEqual(await ink(value), ghost))
   await page.getByRole('slider').fill('0')
   await page.getByRole('button', { name: 'log y' }).click()
   await value.getByText('7 ≤ 0 not on a log axis').waitFor() // six of -1 and the -∞

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { Lab, filled } from './harness.mjs'
+import { Lab, soon } from './harness.mjs'
 
 let lab, exp
 const runs = []
@@ -33,12 +33,12 @@ const at = async (page, column) => { // the cell of the first row, by keyboard
 test('chips are the text, and the text is chips', async () => {
   const page = await lab.page(`#/experiments/${exp}`)
   await shown(page, 8)
-  assert.equal(await chips(page).count(), 0)
+  await soon(async () => assert.equal(await chips(page).count(), 0))
   await query(page).fill("metrics.loss < 0.9 AND (tags.owner = 'ada' OR tags.owner = 'grace') AND metrics.odd BETWEEN 2 AND 7 ORDER BY metrics.loss")
   await query(page).press('Enter')
   await shown(page, 5)
   await chips(page).nth(2).waitFor() // the server says where conditions are, after it has answered the query
-  assert.deepEqual(await chips(page).locator('.edit').allTextContents(), ['metrics.loss < 0.9', "(tags.owner = 'ada' OR tags.owner = 'grace')", 'metrics.odd BETWEEN 2 AND 7'])
+  await soon(async () => assert.deepEqual(await chips(page).locator('.edit').allTextContents(), ['metrics.loss < 0.9', "(tags.owner = 'ada' OR tags.owner = 'grace')", 'metrics.odd BETWEEN 2 AND 7']))
 
   // Out of the middle, and the text follows.
   await page.getByRole('button', { name: "Take out (tags.owner = 'ada' OR tags.owner = 'grace')" }).click()
@@ -47,14 +47,14 @@ test('chips are the text, and the text is chips', async () => {
   const flip = page.getByRole('switch', { name: 'Condition metrics.odd BETWEEN 2 AND 7' })
   await flip.click()
   await shown(page, 7)
-  await filled(query(page), 'metrics.loss < 0.9 ORDER BY metrics.loss')
+  await soon(async () => assert.equal(await query(page).inputValue(), 'metrics.loss < 0.9 ORDER BY metrics.loss'))
   await page.reload()
   await shown(page, 7)
-  assert.equal(await flip.getAttribute('aria-checked'), 'false')
+  await soon(async () => assert.equal(await flip.getAttribute('aria-checked'), 'false'))
   await flip.focus()
   await page.keyboard.press('Space')
   await shown(page, 5)
-  await filled(query(page), 'metrics.loss < 0.9 AND metrics.odd BETWEEN 2 AND 7 ORDER BY metrics.loss')
+  await soon(async () => assert.equal(await query(page).inputValue(), 'metrics.loss < 0.9 AND metrics.odd BETWEEN 2 AND 7 ORDER BY metrics.loss'))
 
   // Edited in place: a mistake is told there, OR gets its parentheses.
   await chips(page).first().locator('.edit').click()
@@ -65,17 +65,17 @@ test('chips are the text, and the text is chips', async () => {
   await edit.fill('metrics.loss < 0.2 OR metrics.loss > 0.4')
   await edit.press('Enter')
   await shown(page, 3)
-  await filled(query(page), '(metrics.loss < 0.2 OR metrics.loss > 0.4) AND metrics.odd BETWEEN 2 AND 7 ORDER BY metrics.loss')
+  await soon(async () => assert.equal(await query(page).inputValue(), '(metrics.loss < 0.2 OR metrics.loss > 0.4) AND metrics.odd BETWEEN 2 AND 7 ORDER BY metrics.loss'))
   await chips(page).first().locator('.edit').click()
   await edit.press('Escape')
-  assert.equal(await chips(page).count(), 2)
+  await soon(async () => assert.equal(await chips(page).count(), 2))
   // What is typed becomes chips.
   await query(page).fill("params.model = 'xgb'")
   await query(page).press('Enter')
   await chips(page).filter({ hasText: "params.model = 'xgb'" }).waitFor()
   await page.getByRole('button', { name: /^Take out/ }).click()
   await shown(page, 8)
-  await filled(query(page), '')
+  await soon(async () => assert.equal(await query(page).inputValue(), ''))
   await page.goBack()
   await shown(page, 2)
   await lab.done(page)
@@ -87,7 +87,7 @@ test('a filter from a cell, by key and by menu, with any value', async () => {
   await at(page, 'params.model')
   await page.keyboard.press('f') // of try-1
   await shown(page, 3)
-  await filled(query(page), `(tags.owner = 'ada' OR metrics.loss > 0) AND params.model = "o'brien"`)
+  await soon(async () => assert.equal(await query(page).inputValue(), `(tags.owner = 'ada' OR metrics.loss > 0) AND params.model = "o'brien"`))
   await query(page).fill('')
   await query(page).press('Enter')
   await shown(page, 8)
@@ -95,7 +95,7 @@ test('a filter from a cell, by key and by menu, with any value', async () => {
   for (let i = 0; i < 8; i++) await page.keyboard.press('j') // try-8: 'a "b"'
   await page.keyboard.press('f')
   await shown(page, 3)
-  await filled(query(page), `params.model = 'a "b"'`)
+  await soon(async () => assert.equal(await query(page).inputValue(), `params.model = 'a "b"'`))
   await page.getByRole('button', { name: 'Clear', exact: true }).click()
   await shown(page, 8)
 
@@ -103,7 +103,7 @@ test('a filter from a cell, by key and by menu, with any value', async () => {
   await page.locator('.body .row', { hasText: 'try-4' }).getByRole('gridcell', { name: 'NaN' }).click({ button: 'right' })
   await page.getByRole('menuitem', { name: 'Only NaN' }).click()
   await shown(page, 1)
-  await filled(query(page), 'metrics.odd IS NAN')
+  await soon(async () => assert.equal(await query(page).inputValue(), 'metrics.odd IS NAN'))
   await page.getByRole('button', { name: 'Clear', exact: true }).click()
   await shown(page, 8)
   await page.locator('.body .row', { hasText: 'try-5' }).getByRole('gridcell', { name: '0.2', exact: true }).click({ button: 'right' })
@@ -112,7 +112,7 @@ test('a filter from a cell, by key and by menu, with any value', async () => {
   await page.getByRole('menuitem', { name: '0.2 or more' }).and(page.locator(':focus')).waitFor()
   await page.keyboard.press('Enter')
   await shown(page, 5)
-  await filled(query(page), 'metrics.loss >= 0.2')
+  await soon(async () => assert.equal(await query(page).inputValue(), 'metrics.loss >= 0.2'))
   await lab.done(page)
 })
 
@@ -124,8 +124,8 @@ test('columns by their menus; an order that is finished by hand; baseline in per
   await page.getByRole('button', { name: 'Column loss' }).click()
   await page.getByRole('menuitem', { name: 'Sort by an expression…' }).click()
   const order = page.getByLabel('Sort by')
-  await filled(order, 'abs(metrics.loss) DESC')
-  assert.ok(await order.evaluate((o) => o === document.activeElement))
+  await soon(async () => assert.equal(await order.inputValue(), 'abs(metrics.loss) DESC'))
+  await soon(async () => assert.ok(await order.evaluate((o) => o === document.activeElement)))
   await order.fill('abs(metrics.loss - 0.25) ASC')
   await order.press('Enter')
   await page.waitForFunction(() => document.querySelector('.body .row .name a')?.textContent === 'try-4')
@@ -174,6 +174,6 @@ test('a tag is edited in its cell', async () => {
   await page.getByRole('button', { name: 'Delete', exact: true }).click()
   await page.getByRole('dialog').getByText(/runstone gc/).waitFor()
   await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
-  assert.equal((await names(page)).length, 8)
+  await soon(async () => assert.equal((await names(page)).length, 8))
   await lab.done(page)
 })

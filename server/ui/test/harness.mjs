@@ -147,7 +147,7 @@ export class Lab {
   async page(hash = '', options = {}) {
     const context = await this.browser.newContext({ viewport: { width: 1400, height: 860 }, ...options })
     // LATENCY=400: every answer comes up to so many milliseconds later, each by another time, so that tests that guess the order of things fail.
-    if (latency) await context.route('**/ajax-api/**', async (r) => { await new Promise((later) => setTimeout(later, Math.random() * latency)); await r.continue().catch(() => {}) })
+    if (latency) await late(context, '**/ajax-api/**', () => Math.random() * latency)
     const page = await context.newPage()
     page.complaints = []
     page.on('console', (m) => { if (m.type() === 'error' || m.type() === 'warning') page.complaints.push(`${m.text()} ${m.location().url}`) })
@@ -195,10 +195,22 @@ function* chunks(list, n) {
   for (let i = 0; i < list.length; i += n) yield list.slice(i, i + n)
 }
 
-/** Waits until a field holds a text. */
-export async function filled(field, want) {
-  for (const end = Date.now() + 5000; Date.now() < end && (await field.inputValue()) !== want;) await new Promise((later) => setTimeout(later, 20))
-  assert.equal(await field.inputValue(), want)
+/** Holds requests of a page back for so many milliseconds. */
+export const late = (page, url, ms) => page.route(url, async (r) => {
+  await new Promise((later) => setTimeout(later, ms()))
+  await r.continue().catch(() => {}) // the page may be closed by then
+})
+
+/** Waits until what is checked holds: pages show what they fetch when it comes. */
+export async function soon(check) {
+  for (const end = Date.now() + 10_000; ;) {
+    try {
+      return await check()
+    } catch (e) {
+      if (Date.now() > end) throw e
+    }
+    await new Promise((later) => setTimeout(later, 20))
+  }
 }
 
 /** A picture in PNG, all of one colour. */

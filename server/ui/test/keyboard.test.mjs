@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { Lab, filled } from './harness.mjs'
+import { Lab, soon } from './harness.mjs'
 import { fill, patterns, views } from './views.mjs'
 
 let lab, world
@@ -85,14 +85,14 @@ test('help lists the keys of every page, and gives the focus back', async () => 
     await link.focus()
     await page.keyboard.press('?')
     await page.getByRole('dialog').waitFor()
-    assert.ok(await page.getByRole('dialog').locator('kbd').count() >= 7, pattern)
+    await soon(async () => assert.ok(await page.getByRole('dialog').locator('kbd').count() >= 7, pattern))
     for (let i = 0; i < 4; i++) { // Tab stays in the window
       await page.keyboard.press('Tab')
-      assert.ok(await page.evaluate(() => document.activeElement === document.body || !!document.activeElement.closest('dialog')), pattern)
+      await soon(async () => assert.ok(await page.evaluate(() => document.activeElement === document.body || !!document.activeElement.closest('dialog')), pattern))
     }
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'detached' })
-    assert.ok(await link.evaluate((e) => e === document.activeElement), pattern)
+    await soon(async () => assert.ok(await link.evaluate((e) => e === document.activeElement), pattern))
   }
   await lab.done(page)
 })
@@ -105,9 +105,9 @@ test('the first Tab skips to the page', async () => {
   await page.evaluate(() => document.activeElement.blur())
   for (let i = 0; i < 80 && !(await page.evaluate(() => document.activeElement.matches('.skip'))); i++) await page.keyboard.press('Shift+Tab')
   await page.keyboard.press('Enter')
-  assert.equal(await page.evaluate(() => document.activeElement.tagName), 'MAIN')
+  await soon(async () => assert.equal(await page.evaluate(() => document.activeElement.tagName), 'MAIN'))
   await page.keyboard.press('Tab')
-  assert.ok(await page.evaluate(() => !!document.activeElement.closest('main')))
+  await soon(async () => assert.ok(await page.evaluate(() => !!document.activeElement.closest('main'))))
   await lab.done(page)
 })
 
@@ -134,8 +134,8 @@ test('from the experiments to a comparison and a file, with keys alone', async (
   await page.getByRole('dialog').getByRole('checkbox', { name: 'loss', exact: true }).waitFor()
   await press('Escape', 'Escape') // the first empties the search
   await page.getByRole('dialog').waitFor({ state: 'detached' })
-  assert.match(await page.evaluate(() => document.activeElement.innerText), /^Columns/)
-  assert.match(page.url(), new RegExp(`#/experiments/${world.experiment}$`))
+  await soon(async () => assert.match(await page.evaluate(() => document.activeElement.innerText), /^Columns/))
+  await soon(() => assert.match(page.url(), new RegExp(`#/experiments/${world.experiment}$`)))
 
   await press('j', 'x', 'j', 'x')
   await page.getByText('2 selected').waitFor()
@@ -155,7 +155,7 @@ test('from the experiments to a comparison and a file, with keys alone', async (
   const smoothing = page.getByRole('slider').first()
   await smoothing.focus()
   await press('ArrowRight', 'ArrowRight')
-  await filled(smoothing, '0.02')
+  await soon(async () => assert.equal(await smoothing.inputValue(), '0.02'))
   await press('g', 'm')
   await page.waitForURL(/#\/models$/)
   await tabTo('^classifier$')
@@ -181,10 +181,10 @@ test('every window has a way in and out with keys, and gives the focus back', as
       await lab.settle(page, 30)
       if (await page.locator('dialog[open]').count()) {
         opened++
-        assert.ok(await page.evaluate(() => !!document.activeElement.closest('dialog')), `${hash} ${name}: the focus is in the window`)
+        await soon(async () => assert.ok(await page.evaluate(() => !!document.activeElement.closest('dialog')), `${hash} ${name}: the focus is in the window`))
         await page.keyboard.press('Escape')
         await page.locator('dialog[open]').waitFor({ state: 'detached' })
-        assert.ok(await page.evaluate(() => document.activeElement !== document.body), `${hash} ${name}: the focus is back`)
+        await soon(async () => assert.ok(await page.evaluate(() => document.activeElement !== document.body), `${hash} ${name}: the focus is back`))
       }
       if (!page.url().endsWith(hash)) {
         await lab.visit(page, '#/nowhere')

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
-import { Lab } from './harness.mjs'
+import { Lab, soon } from './harness.mjs'
 
 let lab, empty, exp, train, model
 const nasty = '<img src=x onerror="document.title=1">=cmd'
@@ -60,7 +60,7 @@ test('from a dataset to Production with the arrow keys', async () => {
   await page.keyboard.press('l')
   await page.getByRole('heading', { name: 'Recent datasets' }).waitFor()
   const row = page.getByRole('row', { name: /cohort-a/ })
-  assert.match(await row.textContent(), /sepsis\s*31/)
+  await soon(async () => assert.match(await row.textContent(), /sepsis\s*31/))
   await page.keyboard.press('/')
   await page.keyboard.type('cohort')
   await page.getByRole('link', { name: /assay/ }).waitFor({ state: 'detached' })
@@ -75,29 +75,29 @@ test('from a dataset to Production with the arrow keys', async () => {
   // 12 of the 31 runs, the one that leads to a version among them, and what follows.
   await facts.getByText('13 runs, 1 logged model, 2 versions, 1 stage, 1 alias').waitFor()
   await facts.getByText(/^at least/).first().waitFor()
-  assert.equal(await map(page).getByRole('button', { name: 'Show 19 more behind cohort-a' }).count(), 1)
+  await soon(async () => assert.equal(await map(page).getByRole('button', { name: 'Show 19 more behind cohort-a' }).count(), 1))
 
   await page.keyboard.press('ArrowRight')
   for (let i = 0; i < 12 && !/^Run, train/.test(await focused(page)); i++) await page.keyboard.press('ArrowUp')
   for (let i = 0; i < 24 && !/^Run, train/.test(await focused(page)); i++) await page.keyboard.press('ArrowDown')
-  assert.match(await focused(page), /^Run, train, finished/)
+  await soon(async () => assert.match(await focused(page), /^Run, train, finished/))
   await press(page, 'ArrowRight', /^Logged model, gbm|^Version/)
   if (/^Version/.test(await focused(page))) {
     await press(page, 'ArrowLeft', /^Run, train/)
     await page.locator('.node.model').focus()
   }
-  assert.match(await focused(page), /^Logged model, gbm, xgboost/)
-  assert.match(page.url(), /at=model%2Fm-/)
+  await soon(async () => assert.match(await focused(page), /^Logged model, gbm, xgboost/))
+  await soon(() => assert.match(page.url(), /at=model%2Fm-/))
   await page.keyboard.press('ArrowRight')
   for (let i = 0; i < 6 && !/v1/.test(await focused(page)); i++) await page.keyboard.press(i < 3 ? 'ArrowUp' : 'ArrowDown')
-  assert.match(await focused(page), /^Version, sepsis-dx v1, Production @champion/)
+  await soon(async () => assert.match(await focused(page), /^Version, sepsis-dx v1, Production @champion/))
   await page.keyboard.press('ArrowRight')
   for (let i = 0; i < 4 && !/^Stage/.test(await focused(page)); i++) await page.keyboard.press(i < 2 ? 'ArrowUp' : 'ArrowDown')
-  assert.match(await focused(page), /^Stage, Production/)
+  await soon(async () => assert.match(await focused(page), /^Stage, Production/))
   await facts.getByText('1 dataset, 1 run, 1 logged model, 1 version').waitFor()
   await press(page, 'Home', /^Dataset, cohort-a/)
   await page.keyboard.press('Shift+ArrowRight')
-  assert.match(await focused(page), /^Dataset, cohort-a/)
+  await soon(async () => assert.match(await focused(page), /^Dataset, cohort-a/))
   await lab.done(page)
 })
 
@@ -105,18 +105,18 @@ test('more of a node, by key and by click, stays in the address', async () => {
   const page = await lab.page(`#/lineage/dataset/${exp}/cohort-a/d8`)
   await map(page).waitFor()
   await page.locator('.node.start').waitFor()
-  assert.equal(await page.locator('.node.run').count(), 13)
+  await soon(async () => assert.equal(await page.locator('.node.run').count(), 13))
   await page.waitForFunction(() => document.activeElement?.matches('.node.start'))
   await page.keyboard.press('e')
   await page.waitForFunction(() => document.querySelectorAll('.node.run').length === 32)
   await page.getByRole('region', { name: 'Chosen node' }).getByText('32 runs, 1 logged model').waitFor()
-  assert.equal(await page.getByRole('button', { name: /more behind cohort-a/ }).count(), 0)
+  await soon(async () => assert.equal(await page.getByRole('button', { name: /more behind cohort-a/ }).count(), 0))
   await page.getByRole('button', { name: 'Show 1 more before train' }).click()
   await page.locator('.node.dataset', { hasText: 'assay/2024' }).waitFor()
   await page.getByRole('region', { name: 'Chosen node' }).getByText('2 datasets').waitFor()
   await page.reload()
   await page.locator('.node.dataset', { hasText: 'assay/2024' }).waitFor()
-  assert.equal(await page.locator('.node.run').count(), 32)
+  await soon(async () => assert.equal(await page.locator('.node.run').count(), 32))
   await page.getByRole('region', { name: 'Chosen node' }).getByRole('link', { name: /^Start here/ }).click()
   await page.waitForURL(new RegExp(`#/lineage/run/${train}$`))
   await page.locator('.node.start', { hasText: 'train' }).waitFor()
@@ -183,7 +183,7 @@ test('names of others are text, in the graph and in the file', async () => {
   await page.keyboard.press('ArrowRight')
   const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Export CSV' }).click()])
   assert.ok(readFileSync(await file.path(), 'utf8').includes(`"${nasty.replaceAll('"', '""')}"`))
-  assert.match(await page.title(), /<img/)
+  await soon(async () => assert.match(await page.title(), /<img/))
   await page.keyboard.press('Home')
   await page.getByRole('link', { name: 'Its runs in the table' }).click()
   await page.getByText('1 run matches').waitFor()

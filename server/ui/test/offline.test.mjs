@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { createServer, request } from 'node:http'
 import { after, before, test } from 'node:test'
-import { Lab } from './harness.mjs'
+import { Lab, soon } from './harness.mjs'
 import { fill, views } from './views.mjs'
 
 let lab, world, proxy
@@ -48,7 +48,7 @@ test('the path without a slash, and addresses that are not there', async () => {
   await page.getByRole('link', { name: 'study', exact: true }).waitFor()
   for (const hash of ['#/nowhere', '#/experiments/1/2/3/4/5', '#nothing', '#/models/a/b/c/d', '#/%', '#/%E0%A4%A', '#//', '#/?a=%']) {
     await lab.visit(page, hash)
-    assert.ok((await page.locator('main').innerText()).trim().length > 10, hash)
+    await soon(async () => assert.ok((await page.locator('main').innerText()).trim().length > 10, hash))
   }
   await lab.done(page)
   for (const path of ['/', '/team', '/team/trackin', '/team/tracking/assets/none.js', '/team/tracking/assets/../index.html', '/team/tracking/nope', '/ajax-api/runstone/session']) {

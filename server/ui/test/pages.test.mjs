@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { Lab, curve, filled, realCurves } from './harness.mjs'
+import { Lab, curve, late, realCurves, soon } from './harness.mjs'
 
 let lab, exp
 const runs = []
@@ -50,18 +50,18 @@ test('experiments: opened by name, made, renamed, deleted and restored', async (
   await page.getByRole('link', { name: 'second' }).waitFor({ state: 'detached' })
   await page.getByRole('link', { name: 'lab study' }).click()
   await row(page, 'sweep-6').waitFor()
-  assert.match(page.url(), new RegExp(`/lab/#/experiments/${exp}$`))
+  await soon(() => assert.match(page.url(), new RegExp(`/lab/#/experiments/${exp}$`)))
   await lab.done(page)
 })
 
 test('the table: order, columns that are remembered, sparklines', async () => {
   const page = await lab.page(`#/experiments/${exp}`)
   await row(page, 'sweep-6').waitFor()
-  assert.deepEqual((await names(page)).slice(0, 2), ['sweep-6', 'sweep-5'])
+  await soon(async () => assert.deepEqual((await names(page)).slice(0, 2), ['sweep-6', 'sweep-5']))
   const heads = page.getByRole('columnheader')
   await heads.filter({ hasText: 'model' }).waitFor()
-  assert.equal(await heads.filter({ hasText: 'accuracy' }).count(), 1)
-  assert.equal(await heads.filter({ hasText: 'epochs' }).count(), 1, 'the nested run lacks it, so it varies')
+  await soon(async () => assert.equal(await heads.filter({ hasText: 'accuracy' }).count(), 1))
+  await soon(async () => assert.equal(await heads.filter({ hasText: 'epochs' }).count(), 1, 'the nested run lacks it, so it varies'))
 
   await heads.filter({ hasText: 'accuracy' }).getByRole('button', { name: 'accuracy', exact: true }).click()
   await page.waitForURL(/order=metrics.accuracy\+DESC/)
@@ -73,7 +73,7 @@ test('the table: order, columns that are remembered, sparklines', async () => {
   await page.getByLabel('Search metrics, params and tags').fill('loss')
   await page.getByRole('listitem').filter({ hasText: 'train/loss' }).getByLabel('sparkline').check()
   // What is typed while the first is checked stays.
-  await page.route('**/search-check', async (r) => { await page.waitForTimeout(200); await r.continue() })
+  await late(page, '**/search-check', () => 200)
   await page.getByLabel(/Add any value/).fill('max(metrics.accuracy)')
   await page.getByRole('button', { name: 'Add', exact: true }).click()
   await page.getByLabel(/Add any value/).fill('max(metrics.')
@@ -96,7 +96,7 @@ test('the table by keyboard: selection, pins, baseline, nested runs', async () =
   await page.keyboard.press('j')
   await page.keyboard.press('x')
   await page.getByText('2 selected').waitFor()
-  assert.match(page.url(), new RegExp(`runs=${runs[5]}%2C${runs[3]}`))
+  await soon(() => assert.match(page.url(), new RegExp(`runs=${runs[5]}%2C${runs[3]}`)))
   await page.keyboard.press('b')
   await row(page, 'sweep-4').getByText('Baseline').waitFor()
   await row(page, 'sweep-6').locator('.delta').first().waitFor()
@@ -163,9 +163,15 @@ test('the query: completion, errors at their place, history, saved queries, expl
   await page.keyboard.type('params.mo')
   await page.getByRole('option', { name: /params\.model/ }).waitFor()
   await page.keyboard.press('Tab')
-  await page.keyboard.type(" = '")
-  await page.getByRole('option', { name: /'xgb'/ }).click()
-  await filled(input, "params.model = 'xgb'")
+  await page.keyboard.type(' = ')
+  const xgb = page.getByRole('option', { name: /'xgb'/ })
+  await xgb.waitFor()
+  // What is taken before its offers are renewed replaces what was typed since.
+  await late(page, '**/search-values', () => 500)
+  await page.keyboard.type("'x")
+  await page.getByRole('option', { name: /resnet18/ }).waitFor({ state: 'detached' })
+  await xgb.click()
+  await soon(async () => assert.equal(await input.inputValue(), "params.model = 'xgb'"))
   await page.getByText('3 runs match').waitFor()
   await page.keyboard.press('Enter')
   await page.waitForFunction(() => document.querySelectorAll('.body .row').length === 3)
@@ -174,7 +180,7 @@ test('the query: completion, errors at their place, history, saved queries, expl
 
   await input.fill('metrics.accuracy > AND 1')
   await page.locator('.problem mark').waitFor()
-  assert.equal(await page.locator('.problem mark').count(), 1)
+  await soon(async () => assert.equal(await page.locator('.problem mark').count(), 1))
   await input.press('Enter')
   await page.getByText('The search cannot be read').waitFor()
   await input.fill("params.model = 'lightgbm'")
@@ -210,6 +216,7 @@ test('charts: all points told of, zoom in full detail, NaN, table, crosshair ove
   await loss.getByText('1 NaN').waitFor()
   await page.getByRole('region', { name: 'accuracy' }).getByText('240 points').waitFor()
 
+  await page.getByRole('region', { name: 'test/loss' }).locator('.u-over').waitFor()
   const over = loss.locator('.u-over'), box = await over.boundingBox()
   await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2)
   await loss.locator('.tip').getByText('sweep-1').waitFor()
@@ -224,14 +231,14 @@ test('charts: all points told of, zoom in full detail, NaN, table, crosshair ove
   await loss.getByText(/of 24,000 points/).waitFor()
 
   await loss.getByRole('button', { name: 'Table' }).click()
-  assert.equal(await loss.getByRole('row').count(), 7)
+  await soon(async () => assert.equal(await loss.getByRole('row').count(), 7))
   await loss.getByRole('button', { name: 'Chart' }).click()
   for (const name of ['Time', 'Elapsed', 'log y', 'log x', 'Step']) await page.getByRole('button', { name, exact: true }).click()
   await page.getByRole('slider').fill('0.9')
   await page.getByLabel('Search panels').fill('/^acc/')
   await loss.waitFor({ state: 'detached' })
   await page.reload()
-  await filled(page.getByRole('slider'), '0.9')
+  await soon(async () => assert.equal(await page.getByRole('slider').inputValue(), '0.9'))
   await lab.done(page)
 })
 
@@ -275,7 +282,7 @@ test('a run: what it is, its files without danger, tags', async () => {
     await page.getByRole('button', { name: new RegExp(name) }).click()
     await page.locator('pre').getByText('owned').waitFor()
   }
-  assert.match(await page.title(), /^sweep-1/)
+  await soon(async () => assert.match(await page.title(), /^sweep-1/))
   await page.reload()
   await page.locator('pre').getByText('owned').waitFor() // the file is in the address
   await lab.done(page)
@@ -285,12 +292,12 @@ test('compare: what differs, best and worst, charts beside', async () => {
   const page = await lab.page(`#/compare-runs?runs=${JSON.stringify(runs.slice(0, 3))}&experiments=["${exp}"]`)
   const params = page.getByRole('region', { name: 'Parameters' })
   await params.getByRole('row', { name: /model/ }).waitFor()
-  assert.equal(await params.getByRole('row', { name: /epochs/ }).count(), 0)
+  await soon(async () => assert.equal(await params.getByRole('row', { name: /epochs/ }).count(), 0))
   await page.getByLabel('Only what differs').uncheck()
   await params.getByRole('row', { name: /epochs/ }).waitFor()
   const accuracy = page.getByRole('region', { name: 'Metrics' }).getByRole('row', { name: /accuracy/ })
-  assert.equal(await accuracy.getByLabel('best').count(), 1)
-  assert.equal(await accuracy.getByLabel('worst').count(), 1)
+  await soon(async () => assert.equal(await accuracy.getByLabel('best').count(), 1))
+  await soon(async () => assert.equal(await accuracy.getByLabel('worst').count(), 1))
   await page.getByRole('region', { name: 'train/loss' }).getByText(/12,000 points/).waitFor()
   await lab.done(page)
 })
@@ -298,11 +305,11 @@ test('compare: what differs, best and worst, charts beside', async () => {
 test('dark and light, a page that is not there, models', async () => {
   const page = await lab.page('#/nowhere', { colorScheme: 'dark' })
   await page.getByText('There is no such page').waitFor()
-  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark')
+  await soon(async () => assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark'))
   await page.getByRole('button', { name: 'Light or dark' }).click()
-  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'light')
+  await soon(async () => assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'light'))
   await page.reload()
-  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'light')
+  await soon(async () => assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'light'))
   await page.getByRole('link', { name: 'Models' }).click()
   await page.getByText('No registered models').waitFor()
   await lab.done(page)

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { curve, Lab } from './harness.mjs'
+import { curve, Lab, soon } from './harness.mjs'
 
 let lab, exp
 const runs = []
@@ -29,10 +29,10 @@ async function paper(hash, ready) {
 
 /** That nothing is cut off at an edge, nothing scrolls and nothing is dark. */
 async function whole(page, name) {
-  assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), 'rgb(255, 255, 255)', name)
-  assert.equal(await page.evaluate(() => getComputedStyle(document.body).color), 'rgb(0, 0, 0)', name)
-  assert.equal(await page.locator('nav').isVisible(), false)
-  assert.equal(await page.locator('main button:visible:not([role="columnheader"] *)').count(), 0, name + ': a button on paper')
+  await soon(async () => assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), 'rgb(255, 255, 255)', name))
+  await soon(async () => assert.equal(await page.evaluate(() => getComputedStyle(document.body).color), 'rgb(0, 0, 0)', name))
+  await soon(async () => assert.equal(await page.locator('nav').isVisible(), false))
+  await soon(async () => assert.equal(await page.locator('main button:visible:not([role="columnheader"] *)').count(), 0, name + ': a button on paper'))
   const cut = await page.evaluate(() => [...document.querySelectorAll('main *')].filter((e) => {
     const s = getComputedStyle(e)
     return (s.overflowY === 'auto' || s.overflowY === 'scroll') && e.scrollHeight > e.clientHeight + 1
@@ -48,7 +48,7 @@ async function whole(page, name) {
 test('a run', async () => {
   const page = await paper(`#/experiments/${exp}/runs/${runs[0]}`, (p) => p.getByRole('region', { name: 'Parameters' }).getByText('param.29').waitFor())
   await whole(page, 'run')
-  assert.equal(await page.getByRole('region', { name: 'Parameters' }).getByRole('row').count(), 30)
+  await soon(async () => assert.equal(await page.getByRole('region', { name: 'Parameters' }).getByRole('row').count(), 30))
   await lab.done(page)
 })
 
@@ -59,7 +59,7 @@ test('the table of runs and charts beside it', async () => {
   })
   const pages = await whole(page, 'runs')
   assert.ok(pages >= 2, `${pages} pages`)
-  assert.equal(await page.locator('.body .row .name a').count(), 60, 'also those that were not seen')
+  await soon(async () => assert.equal(await page.locator('.body .row .name a').count(), 60, 'also those that were not seen'))
   await page.getByText(/^60 of 60 runs; \d+ more columns have no room on paper$/).waitFor()
   await page.locator('pre', { hasText: 'metrics.loss < 100' }).waitFor()
   await page.emulateMedia({ media: 'screen' })

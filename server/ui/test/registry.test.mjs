@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { Lab } from './harness.mjs'
+import { Lab, soon } from './harness.mjs'
 
 let lab, exp
 const runs = []
@@ -94,7 +94,7 @@ test('a run without a model says so', async () => {
   const page = await lab.page(`#/experiments/${exp}/runs/${runs[3]}`)
   await page.getByRole('button', { name: 'Register model' }).click()
   await dialog(page).getByText('No model is among the files of this run.').waitFor()
-  assert.ok(await dialog(page).getByRole('button', { name: 'Register', exact: true }).isDisabled())
+  await soon(async () => assert.ok(await dialog(page).getByRole('button', { name: 'Register', exact: true }).isDisabled()))
   await page.keyboard.press('Escape')
   await lab.done(page)
 })
@@ -136,7 +136,7 @@ test('versions: metrics that people choose, one stage, two compared', async () =
   await versions(page).getByRole('button', { name: 'Leave out loss' }).click()
   await page.reload()
   await versions(page).getByRole('row').nth(3).waitFor()
-  assert.equal(await head.filter({ hasText: /auc|loss/ }).count(), 0)
+  await soon(async () => assert.equal(await head.filter({ hasText: /auc|loss/ }).count(), 0))
   await versions(page).getByLabel('Add a metric').selectOption('loss')
   await versions(page).getByRole('cell', { name: '0.4', exact: true }).waitFor()
   await versions(page).getByLabel('Only versions in a stage').selectOption('Archived')
@@ -155,10 +155,10 @@ test('compare with Production: metrics, params, signature, by words that judge n
   const compare = page.getByRole('region', { name: 'Compare' })
   const auc = compare.getByRole('row', { name: /auc/ })
   await auc.waitFor()
-  assert.match(await auc.innerText(), /0\.82\s+0\.84[^]*▼ −0\.02 \(−2\.4 %\) lower/)
-  assert.match(await compare.getByRole('row', { name: /^loss/ }).innerText(), /▲ \+0\.1 \(\+33 %\) higher/)
+  await soon(async () => assert.match(await auc.innerText(), /0\.82\s+0\.84[^]*▼ −0\.02 \(−2\.4 %\) lower/))
+  await soon(async () => assert.match(await compare.getByRole('row', { name: /^loss/ }).innerText(), /▲ \+0\.1 \(\+33 %\) higher/))
   await compare.getByRole('row', { name: /^lr 0.2/ }).waitFor()
-  assert.equal(await compare.getByRole('row', { name: /trees/ }).count(), 0, 'it is equal')
+  await soon(async () => assert.equal(await compare.getByRole('row', { name: /trees/ }).count(), 0, 'it is equal'))
   await compare.getByRole('row', { name: 'Inputs crp not there double' }).waitFor()
   await compare.getByLabel('also what is equal').check()
   await compare.getByRole('row', { name: /trees 100 100/ }).waitFor()
@@ -221,7 +221,7 @@ test('models: made, searched for, sorted; a name with odd characters', async () 
   await heading(page, odd).waitFor()
   await page.getByRole('link', { name: 'Models' }).last().click()
   await page.getByRole('row', { name: /sepsis study/ }).getByText('Production').waitFor()
-  assert.deepEqual(await page.locator('a.open').allTextContents(), [odd, 'sepsis study'], 'the newest change first')
+  await soon(async () => assert.deepEqual(await page.locator('a.open').allTextContents(), [odd, 'sepsis study'], 'the newest change first'))
   await page.getByRole('button', { name: 'Name' }).click()
   await page.waitForURL(/order=name\+ASC/)
   for (const [words, found] of [['SEPSIS', 'sepsis study'], ["100% 'NÉ'", odd], ["name LIKE 'sep%'", 'sepsis study'], ['"b" <b>', odd], ['y', 'sepsis study']]) {
@@ -256,7 +256,7 @@ test('a model is renamed with its history, a version and then the model deleted'
   await dialog(page).getByRole('button', { name: 'Rename' }).click()
   await heading(page, 'plain').waitFor()
   await history(page).filter({ hasText: 'Renamed ' + odd }).waitFor()
-  assert.equal(await history(page).count(), 4)
+  await soon(async () => assert.equal(await history(page).count(), 4))
   await page.goto(lab.base + '/#/models/plain/versions/1')
   await heading(page, 'Version 1').waitFor()
   await page.getByRole('button', { name: 'Delete', exact: true }).click()
@@ -266,7 +266,7 @@ test('a model is renamed with its history, a version and then the model deleted'
   await history(page).filter({ hasText: 'Version 1 deleted' }).waitFor()
   await page.getByRole('button', { name: 'Delete', exact: true }).click()
   const go = dialog(page).getByRole('button', { name: 'Delete', exact: true })
-  assert.ok(await go.isDisabled())
+  await soon(async () => assert.ok(await go.isDisabled()))
   await dialog(page).getByLabel('Type the name').fill('plain')
   await go.click()
   await heading(page, 'Models').waitFor()
@@ -300,7 +300,7 @@ test('everything by keyboard', async () => {
   await page.waitForFunction(() => document.activeElement?.getAttribute('value') === 'Staging' || document.querySelector('dialog[open]'))
   await tabTo(dialog(page).getByRole('radio', { name: 'Staging' }))
   await press('ArrowDown')
-  assert.ok(await dialog(page).getByRole('radio', { name: 'Production' }).isChecked())
+  await soon(async () => assert.ok(await dialog(page).getByRole('radio', { name: 'Production' }).isChecked()))
   await tabTo(dialog(page).getByLabel('Reason'))
   await page.keyboard.type('typed, not clicked')
   await tabTo(dialog(page).getByRole('button', { name: 'Move to Production' }))
@@ -318,7 +318,7 @@ test('everything by keyboard', async () => {
   await press('Control+Enter')
   await page.getByRole('region', { name: 'Description' }).getByText('by keys').waitFor()
   await press('c')
-  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Compare with')
+  await soon(async () => assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Compare with'))
   await page.evaluate(() => document.activeElement.blur())
   await press('u')
   await heading(page, 'sepsis study').waitFor()

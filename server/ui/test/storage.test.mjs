@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { curve, Lab } from './harness.mjs'
+import { curve, Lab, soon } from './harness.mjs'
 
 let lab, big
 before(async () => {
@@ -18,7 +18,7 @@ test('a new database: nothing is used, nothing is deleted', async () => {
   await page.waitForURL(/#\/storage$/)
   await page.getByRole('heading', { name: 'No run uses any bytes yet' }).waitFor()
   await page.getByText('No run is deleted').waitFor()
-  assert.equal(await page.getByRole('region', { name: 'By kind of row' }).count(), 1)
+  await soon(async () => assert.equal(await page.getByRole('region', { name: 'By kind of row' }).count(), 1))
   await lab.done(page)
 })
 
@@ -36,12 +36,12 @@ test('the largest first, with artifacts; deleted runs and the command that remov
   await page.keyboard.press('r') // what was measured a moment ago is kept until asked
   const runs = page.getByRole('region', { name: 'By run' })
   await runs.getByRole('link', { name: 'unet' }).waitFor()
-  assert.deepEqual(await runs.locator('tbody a').allTextContents(), ['unet', 'scratch', 'tiny'])
-  assert.match(await runs.getByRole('row', { name: /scratch/ }).textContent(), /deleted\s*400 kB/)
+  await soon(async () => assert.deepEqual(await runs.locator('tbody a').allTextContents(), ['unet', 'scratch', 'tiny']))
+  await soon(async () => assert.match(await runs.getByRole('row', { name: /scratch/ }).textContent(), /deleted\s*400 kB/))
   const experiments = page.getByRole('region', { name: 'By experiment' })
-  assert.match(await experiments.getByRole('row', { name: /segmentation/ }).textContent(), /1\.3 MB\s*2\s*400 kB/)
+  await soon(async () => assert.match(await experiments.getByRole('row', { name: /segmentation/ }).textContent(), /1\.3 MB\s*2\s*400 kB/))
   const files = page.getByRole('region', { name: 'By files' })
-  assert.match(await files.getByRole('row', { name: /Artifacts/ }).textContent(), /1\.3 MB/)
+  await soon(async () => assert.match(await files.getByRole('row', { name: /Artifacts/ }).textContent(), /1\.3 MB/))
   const kinds = page.getByRole('region', { name: 'By kind of row' })
   await kinds.getByText(/points are in journals only/).waitFor()
   await kinds.getByText(/^Tables/).click()
@@ -49,9 +49,9 @@ test('the largest first, with artifacts; deleted runs and the command that remov
 
   const deleted = page.getByRole('region', { name: 'Deleted runs' })
   await deleted.getByText('1 run · rows').waitFor()
-  assert.equal(await deleted.locator('code').textContent(), 'runstone gc --dry-run')
+  await soon(async () => assert.equal(await deleted.locator('code').textContent(), 'runstone gc --dry-run'))
   await deleted.getByRole('button', { name: /30 days/ }).click()
-  assert.equal(await deleted.locator('code').textContent(), 'runstone gc --older-than 30d --dry-run')
+  await soon(async () => assert.equal(await deleted.locator('code').textContent(), 'runstone gc --older-than 30d --dry-run'))
   await deleted.getByText('0 runs').waitFor()
 
   await page.getByRole('searchbox', { name: 'Filter by name' }).fill('tin')

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { after, before, test } from 'node:test'
-import { Lab } from './harness.mjs'
+import { Lab, soon } from './harness.mjs'
 
 const python = process.env.MLFLOW_PYTHON ?? new URL('../../../.cache/venv-mlflow3/bin/python', import.meta.url).pathname
 const study = new URL('../../../examples/lab/', import.meta.url).pathname
@@ -32,12 +32,12 @@ test('find the runs, order them, see the groups', async () => {
   await query.fill("params.family != 'bayes'")
   await query.press('Enter')
   await row(page, 'bayes-2').waitFor({ state: 'detached' })
-  assert.equal(await page.locator('.body .row').count(), 4)
+  await soon(async () => assert.equal(await page.locator('.body .row').count(), 4))
   await page.goto(`${lab.base}/#/experiments/${exp}?view=charts&group=params.family`)
   const loss = page.getByRole('region', { name: 'test/loss' })
   await loss.getByText(/of 6 runs/).waitFor()
   await loss.getByRole('button', { name: 'Table' }).click()
-  assert.deepEqual((await loss.getByRole('row').locator('td:first-child').allTextContents()).sort(), ['bayes', 'huber', 'logistic'])
+  await soon(async () => assert.deepEqual((await loss.getByRole('row').locator('td:first-child').allTextContents()).sort(), ['bayes', 'huber', 'logistic']))
   await lab.done(page)
 })
 

@@ -59,6 +59,15 @@ export async function offers(experiments: string[], text: string, caret: number,
   return out.filter((o) => o.text !== w).slice(0, 60)
 }
 
+/** Those of the offers for a text that still fit when it has become another, until the new ones come. */
+export function fitting(list: Offer[], was: string, text: string, caret: number): Offer[] {
+  return list.flatMap((o) => {
+    const typed = text.slice(o.from, caret).toLowerCase()
+    const fits = caret >= o.from && text.startsWith(was.slice(0, o.from)) && o.text.toLowerCase().includes(typed)
+    return fits ? [{ ...o, to: Math.max(caret, o.to + text.length - was.length) }] : []
+  })
+}
+
 const runs = (n: number) => (n < 0 ? '' : n === 1 ? '1 run' : count(n) + ' runs')
 
 async function values(experiments: string[], name: string, typed: string | undefined, text: string, caret: number, signal: AbortSignal): Promise<Offer[]> {
