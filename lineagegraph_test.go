@@ -153,6 +153,46 @@ func TestLineageWalksFromDatasetToProduction(t *testing.T) {
 	require.Contains(t, nodes, "old")
 }
 
+// TestLineageOfVersionsWhoseSourceNamesTheModel: MLflow's SQL stores have no column
+// for the logged model of a version, and a client need not send it.
+func TestLineageOfVersionsWhoseSourceNamesTheModel(t *testing.T) {
+	ctx := context.Background()
+	f := newFamily(t)
+	train := f.run("train", "rows")
+	model := f.model(train, "net")
+	check := f.run("check")
+	require.NoError(t, f.db.LogInputs(ctx, check, nil, []string{model}))
+	source := "models:/" + model
+	_, err := f.db.ImportModel(ctx, lineage.RegisteredModel{Name: "imported", LastVersion: 1}, []*lineage.ModelVersion{{
+		Model: "imported", Version: 1, Source: source, StorageLocation: "s3://b/f", RunID: train, Status: lineage.VersionReady, Stage: lineage.StageNone,
+	}})
+	require.NoError(t, err)
+	require.NoError(t, f.db.Update(ctx, func(tx *store.Tx) error {
+		if _, err := lineage.CreateModel(tx, lineage.Author{At: 1}, "created", "", nil); err != nil {
+			return err
+		}
+		_, err := lineage.CreateVersion(tx, lineage.Author{At: 1}, "created", lineage.NewVersion{Source: source})
+		return err
+	}))
+	f.version("fraud", "", train, "")
+	require.NoError(t, f.db.Update(ctx, func(tx *store.Tx) error {
+		_, err := lineage.CreateVersion(tx, lineage.Author{At: 1}, "created", lineage.NewVersion{Source: "models:/fraud/1"})
+		return err
+	}))
+	for _, name := range []string{"imported", "created"} {
+		_, edges := f.graph(LineageID{Kind: LineageVersion, A: name, B: "1"}, nil).names()
+		require.ElementsMatch(t, []string{"net registered " + name + "/1", "train made net", "rows used train"}, edges)
+		found, err := f.db.SearchRunIDs(ctx, "USED model('"+name+"')", nil)
+		require.NoError(t, err)
+		require.Equal(t, []string{check}, found.Items)
+	}
+	_, edges := f.graph(f.dataset("rows"), &LineageOptions{Ways: []LineageWay{LineageForward}}).names()
+	require.ElementsMatch(t, []string{
+		"rows used train", "train made net", "net input check", "net registered imported/1", "net registered created/1",
+		"train registered created/2", "train registered fraud/1",
+	}, edges)
+}
+
 func TestLineageIsBounded(t *testing.T) {
 	f := newFamily(t)
 	ids := []string{}

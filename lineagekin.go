@@ -135,12 +135,11 @@ func (f *kinFinder) madeByRun(run uint32, id string) error {
 		if err != nil {
 			return err
 		}
-		if v.ModelID != "" {
-			model := LineageID{Kind: LineageModel, A: v.ModelID}
+		if model := (LineageID{Kind: LineageModel, A: v.LoggedModelID()}); model.A != "" {
 			if f.have[model] {
 				continue
 			}
-			if m, err := lineage.GetLoggedModel(f.tx, v.ModelID, true); err == nil && m.SourceRunID == id {
+			if m, err := lineage.GetLoggedModel(f.tx, model.A, true); err == nil && m.SourceRunID == id {
 				if !f.add(model, RoleMade, "") {
 					return nil
 				}
@@ -267,9 +266,9 @@ func (f *kinFinder) version(s side) error {
 		}
 		return nil
 	}
-	if v.ModelID != "" {
-		f.add(LineageID{Kind: LineageModel, A: v.ModelID}, RoleRegistered, "")
-		m, err := lineage.GetLoggedModel(f.tx, v.ModelID, true)
+	if id := v.LoggedModelID(); id != "" {
+		f.add(LineageID{Kind: LineageModel, A: id}, RoleRegistered, "")
+		m, err := lineage.GetLoggedModel(f.tx, id, true)
 		if err == nil && m.SourceRunID == v.RunID {
 			return nil // the model leads to the run
 		}

@@ -137,8 +137,8 @@ func (k *kinship) thing(l *tree.Lineage) (models []string, runs []uint32, err er
 			if v.Model != l.Args[0] || len(l.Args) > 1 && strconv.Itoa(v.Version) != l.Args[1] {
 				continue
 			}
-			if v.ModelID != "" {
-				models = append(models, v.ModelID)
+			if id := v.LoggedModelID(); id != "" {
+				models = append(models, id)
 			}
 			if run, ok, err := tx.Ord(kindRun, v.RunID); err != nil {
 				return nil, nil, err

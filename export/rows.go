@@ -237,7 +237,7 @@ func newModelRow(m *lineage.RegisteredModel) modelRow {
 func newVersionRow(v *lineage.ModelVersion) versionRow {
 	row := versionRow{
 		Model: text(v.Model), Version: int64(v.Version), Stage: text(v.Stage), Status: text(v.Status), StatusMessage: text(v.StatusMessage),
-		Source: text(v.Source), Run: text(v.RunID), LoggedModel: text(v.ModelID), User: text(v.UserID), Description: text(v.Description),
+		Source: text(v.Source), Run: text(v.RunID), LoggedModel: text(v.LoggedModelID()), User: text(v.UserID), Description: text(v.Description),
 		Created: millis(v.CreatedAt), Updated: millis(v.UpdatedAt), Tags: tagTexts(v.Tags),
 	}
 	for _, a := range v.Aliases {

@@ -48,6 +48,20 @@ func Resolve(tx *store.Tx, uri string) (*ModelVersion, *LoggedModel, error) {
 	return nil, l, err
 }
 
+// LoggedModelID returns the id of the logged model that the version was made from, ""
+// if there is none: its ModelID, or what its source names, as MLflow's SQL stores
+// keep no other word of it and a client need not send one.
+func (v *ModelVersion) LoggedModelID() string {
+	if v.ModelID != "" || !IsModelURI(v.Source) {
+		return v.ModelID
+	}
+	id := strings.TrimLeft(v.Source[len(modelScheme):], "/")
+	if validateLoggedID(id) != nil { // a version by number, stage or alias
+		return ""
+	}
+	return id
+}
+
 // resolveSuffix finds the version for what follows the name: a number, "latest"
 // or a stage.
 func resolveSuffix(tx *store.Tx, name, suffix string) (*ModelVersion, error) {

@@ -182,7 +182,7 @@ func VersionsOfLogged(tx *store.Tx, m *LoggedModel) iter.Seq2[*ModelVersion, err
 			}
 			seen[key{l.Name, l.Version}] = true
 			v, err := GetVersion(tx, l.Name, l.Version)
-			if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid) || err == nil && v.ModelID != m.ModelID {
+			if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid) || err == nil && v.LoggedModelID() != m.ModelID {
 				continue
 			}
 			if !yield(v, err) || err != nil {
@@ -193,7 +193,7 @@ func VersionsOfLogged(tx *store.Tx, m *LoggedModel) iter.Seq2[*ModelVersion, err
 			return
 		}
 		for v, err := range VersionsByRun(tx, m.SourceRunID) {
-			if err == nil && (v.ModelID != m.ModelID || seen[key{v.Model, v.Version}]) {
+			if err == nil && (v.LoggedModelID() != m.ModelID || seen[key{v.Model, v.Version}]) {
 				continue
 			}
 			if err != nil {

@@ -108,7 +108,7 @@ func (s *Server) uiVersions(ctx context.Context, a args) (any, error) {
 				return err
 			}
 			if len(answer.Versions) < limit {
-				answer.Versions = append(answer.Versions, uiVersion{wireVersion: newWireVersion(v, true), ModelID: v.ModelID, Metrics: map[string]number{}})
+				answer.Versions = append(answer.Versions, uiVersion{wireVersion: newWireVersion(v, true), ModelID: v.LoggedModelID(), Metrics: map[string]number{}})
 			} else if answer.Next == 0 {
 				answer.Next = v.Version + 1
 			}

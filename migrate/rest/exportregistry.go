@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/runstonedb/runstone/lineage"
 	"github.com/runstonedb/runstone/migrate"
@@ -169,8 +168,7 @@ func (x *exporter) newVersion(ctx context.Context, m *migrate.Model, v *lineage.
 			"tags": append(pairs(v.Tags), keyValue{tagVersion, strconv.Itoa(v.Version)}),
 		}
 		// A server asks for the model that a source names.
-		of := cmp.Or(v.ModelID, strings.TrimPrefix(v.Source, "models:/"))
-		if to := x.models[of]; to != "" {
+		if to := x.models[v.LoggedModelID()]; to != "" {
 			in["model_id"] = to
 		}
 		var out struct {
