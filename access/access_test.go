@@ -215,6 +215,14 @@ func TestGrants(t *testing.T) {
 	require.Equal(t, Read, level("ada", Model, "n"))
 	require.ErrorIs(t, s.Revoke("ada", Model, "n"), ErrNotFound)
 
+	require.NoError(t, s.Own("ada", Model, "made"))
+	before, err := s.Replace("ada", Grant{Model, "made", Read})
+	require.NoError(t, err)
+	require.Equal(t, &Grant{Model, "made", Manage}, before, "also what its maker had")
+	before, err = s.Replace("bob", Grant{Model, "made", Read})
+	require.NoError(t, err)
+	require.Nil(t, before)
+
 	// A new experiment may have the id of one that was purged.
 	require.NoError(t, s.Grant("ada", Grant{Experiment, "7", Manage}))
 	require.NoError(t, s.Own("bob", Experiment, "7"))

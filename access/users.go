@@ -135,18 +135,28 @@ func (s *Store) change(name string, fn func(*fileRow, *userRow) error) error {
 
 // Grant sets a user's level on one thing, or on all of a kind.
 func (s *Store) Grant(name string, g Grant) error {
+	_, err := s.Replace(name, g)
+	return err
+}
+
+// Replace is Grant that returns the grant in whose place the new one is, nil if
+// there was none.
+func (s *Store) Replace(name string, g Grant) (*Grant, error) {
 	if err := checkGrant(target{g.Kind, g.ID}, g.Level); err != nil {
-		return err
+		return nil, err
 	}
-	return s.change(name, func(_ *fileRow, u *userRow) error {
+	var before *Grant
+	err := s.change(name, func(_ *fileRow, u *userRow) error {
 		row := grantRow{uint8(g.Kind), g.ID, uint8(g.Level)}
 		if i := u.grant(g.Kind, g.ID); i >= 0 {
+			before = &Grant{g.Kind, g.ID, Level(u.Grants[i].Level)}
 			u.Grants[i] = row
 		} else {
 			u.Grants = append(u.Grants, row)
 		}
 		return nil
 	})
+	return before, err
 }
 
 // AddGrant is Grant for a thing on which the user has none yet; otherwise it

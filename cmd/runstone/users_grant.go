@@ -52,7 +52,8 @@ func (a *app) usersGrant() *cobra.Command {
 		Use: "grant NAME [READ|USE|EDIT|MANAGE|NO_PERMISSIONS|DENY]", Short: "Grant a user a permission", Args: cobra.RangeArgs(1, 2),
 		ValidArgsFunction: a.completeArgs(a.userNames, fixed("READ", "USE", "EDIT", "MANAGE", "NO_PERMISSIONS", "DENY")),
 		Long: `Grant a user a permission on an experiment or a registered model, instead of the
-one that was granted on it before, or make the user an administrator.
+one that the user had on it before, also as its maker, or make the user an
+administrator. The answer says what was replaced.
 
 READ and USE see it, EDIT changes it, MANAGE also deletes it and grants it to
 others. NO_PERMISSIONS takes the default permission away, DENY outweighs every
@@ -82,11 +83,19 @@ other grant.`,
 			if err != nil {
 				return err
 			}
-			if err := users.Grant(args[0], access.Grant{Kind: kind, ID: id, Level: level}); err != nil {
+			before, err := users.Replace(args[0], access.Grant{Kind: kind, ID: id, Level: level})
+			if err != nil {
 				return userFault(err)
 			}
-			return a.done(map[string]any{"user": args[0], "resource_type": kind.String(), "resource_id": id, "permission": level.String()},
-				"%s has %v on %v %s", args[0], level, kind, id)
+			object := map[string]any{"user": args[0], "resource_type": kind.String(), "resource_id": id, "permission": level.String(), "replaced": nil}
+			if before == nil {
+				return a.done(object, "%s has %v on %v %s", args[0], level, kind, id)
+			}
+			object["replaced"] = before.Level.String()
+			if before.Level == level {
+				return a.done(object, "%s had %v on %v %s and keeps it", args[0], level, kind, id)
+			}
+			return a.done(object, "%s had %v on %v %s, has %v now", args[0], before.Level, kind, id, level)
 		},
 	}
 	g.add(cmd)
