@@ -158,7 +158,7 @@ func (a *app) serve(ctx context.Context, fl *serverFlags) error {
 		}
 		return f
 	}
-	secured, err := fl.secure(listener)
+	secured, err := fl.secure(listener, log)
 	if err != nil {
 		_ = listener.Close()
 		return err

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net"
 
 	"github.com/runstonedb/runstone/access"
@@ -81,15 +82,13 @@ func (a *app) firstAdmin(store *access.Store) error {
 }
 
 // secure puts TLS on a listener where there is a certificate.
-func (fl *serverFlags) secure(l net.Listener) (net.Listener, error) {
+func (fl *serverFlags) secure(l net.Listener, log *slog.Logger) (net.Listener, error) {
 	if fl.cert == "" {
 		return l, nil
 	}
-	pair, err := tls.LoadX509KeyPair(fl.cert, fl.key)
+	pair, err := openKeyPair(fl.cert, fl.key, log)
 	if err != nil {
 		return nil, refusedf("check --tls-cert and --tls-key", "the certificate cannot be used: %v", err)
 	}
-	return tls.NewListener(l, &tls.Config{
-		Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
-	}), nil
+	return tls.NewListener(l, pair.config()), nil
 }
