@@ -29,10 +29,13 @@ type Usage struct {
 	// FilesPartial and ArtifactsPartial are set when the walk of the directory, or
 	// of the folder of artifacts, did not come to its end.
 	FilesPartial, ArtifactsPartial bool
-	Dead                           int64 // as in [Space]; 0 when not all rows were read
-	Experiments                    []ExperimentUsage
-	Runs                           []RunUsage
-	TotalExperiments, TotalRuns    int
+	// RunsPartial is set when not all runs were added up: what is said of
+	// experiments, runs and deletions, Loose and Total are then of the first ones.
+	RunsPartial                 bool
+	Dead                        int64 // as in [Space]; 0 when not all rows were read
+	Experiments                 []ExperimentUsage
+	Runs                        []RunUsage
+	TotalExperiments, TotalRuns int
 	// Deleted says what deleted runs use, by the least age of their deletion that
 	// was asked for, in that order.
 	Deleted []DeletedUsage
@@ -111,7 +114,7 @@ func (db *DB) Usage(ctx context.Context, opt *UsageOptions) (*Usage, error) {
 		if err := u.artifacts(ctx, tx, db.artifacts, part(0.9)); err != nil {
 			return err
 		}
-		return u.finish(ctx, tx, db.now(), cmp.Or(opt.Top, 50), opt.Ages)
+		return u.finish(ctx, tx, db.now(), cmp.Or(opt.Top, 50), opt.Ages, part(1))
 	})
 	return &u.Usage, err
 }
@@ -194,11 +197,12 @@ func (u *usage) owner(tx *store.Tx, id string) (*UsedBytes, error) {
 }
 
 // finish adds up by experiment and by age, and names the largest.
-func (u *usage) finish(ctx context.Context, tx *store.Tx, now int64, top int, ages []time.Duration) error {
+func (u *usage) finish(ctx context.Context, tx *store.Tx, now int64, top int, ages []time.Duration, until time.Time) error {
 	for _, age := range ages {
 		u.Deleted = append(u.Deleted, DeletedUsage{Age: age})
 	}
 	experiments := map[uint32]*ExperimentUsage{}
+	var order []uint32 // of experiments
 	type ordered struct {
 		ord, experiment uint32
 		deleted         bool
@@ -206,7 +210,12 @@ func (u *usage) finish(ctx context.Context, tx *store.Tx, now int64, top int, ag
 		name            string
 	}
 	var runs []ordered
+	n := 0
 	for r, err := range tx.Prefix(runKey(0)[:1], false) { // in order, which point reads of many runs are not
+		if n++; n%256 == 0 && time.Now().After(until) {
+			u.RunsPartial = true
+			break
+		}
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -227,6 +236,7 @@ func (u *usage) finish(ctx context.Context, tx *store.Tx, now int64, top int, ag
 		if e == nil {
 			e = &ExperimentUsage{}
 			experiments[row.Experiment] = e
+			order = append(order, row.Experiment)
 		}
 		e.add(*used)
 		u.Total.add(*used)
@@ -246,8 +256,10 @@ func (u *usage) finish(ctx context.Context, tx *store.Tx, now int64, top int, ag
 		}
 		runs = append(runs, ordered{ord, row.Experiment, row.Deleted, used, row.Name})
 	}
-	for _, used := range u.runs { // of no run, which verify tells of
-		u.Loose.add(*used)
+	if !u.RunsPartial {
+		for _, used := range u.runs { // of no run, which verify tells of
+			u.Loose.add(*used)
+		}
 	}
 	slices.SortFunc(runs, func(a, b ordered) int {
 		return cmp.Or(-cmp.Compare(a.used.Bytes(), b.used.Bytes()), cmp.Compare(a.ord, b.ord))
@@ -263,7 +275,12 @@ func (u *usage) finish(ctx context.Context, tx *store.Tx, now int64, top int, ag
 		}
 		u.Runs = append(u.Runs, named)
 	}
-	for ord, e := range experiments {
+	u.TotalExperiments = len(order)
+	slices.SortFunc(order, func(a, b uint32) int {
+		return cmp.Or(-cmp.Compare(experiments[a].Bytes(), experiments[b].Bytes()), cmp.Compare(a, b))
+	})
+	for _, ord := range order[:min(len(order), top)] {
+		e := experiments[ord]
 		var err error
 		if e.ID, err = tx.Text(kindExperiment, ord); err != nil {
 			return err
@@ -275,10 +292,5 @@ func (u *usage) finish(ctx context.Context, tx *store.Tx, now int64, top int, ag
 		e.Name = row.Name
 		u.Experiments = append(u.Experiments, *e)
 	}
-	u.TotalExperiments = len(u.Experiments)
-	slices.SortFunc(u.Experiments, func(a, b ExperimentUsage) int {
-		return cmp.Or(-cmp.Compare(a.Bytes(), b.Bytes()), cmp.Compare(a.ID, b.ID))
-	})
-	u.Experiments = u.Experiments[:min(len(u.Experiments), top)]
 	return nil
 }

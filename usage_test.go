@@ -81,7 +81,7 @@ func TestUsage(t *testing.T) {
 // TestUsageOutOfTime: what could not be read is said, and the rest is there.
 func TestUsageOutOfTime(t *testing.T) {
 	db, _, _ := usedDB(t)
-	for range 200 {
+	for range 300 {
 		info := newRun(t, db, "lab", "more")
 		require.NoError(t, db.LogBatch(ctx, info.ID, Batch{Params: []KV{{Key: "a", Value: "1"}, {Key: "b", Value: "2"}}}))
 	}
@@ -89,10 +89,14 @@ func TestUsageOutOfTime(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, u.Rows.Partial)
 	require.True(t, u.FilesPartial)
+	require.True(t, u.RunsPartial)
+	require.Less(t, u.TotalRuns, 303)
+	require.NotEmpty(t, u.Experiments)
 	full, err := db.Usage(ctx, nil)
 	require.NoError(t, err)
 	require.Less(t, u.Rows.Read, full.Rows.Read)
-	require.Equal(t, 203, full.TotalRuns)
+	require.Equal(t, 303, full.TotalRuns)
+	require.False(t, full.RunsPartial)
 	over, cancel := context.WithCancel(ctx)
 	cancel()
 	_, err = db.Usage(over, nil)

@@ -33,7 +33,7 @@ type uiStored struct {
 	Exps  []uiExpBytes   `json:"experiments"`
 	Runs  []uiRunBytes   `json:"runs"`
 	Old   []uiOldBytes   `json:"deleted"`
-	Parts []string       `json:"partial"` // of "rows", "files" and "artifacts", what was not read to its end
+	Parts []string       `json:"partial"` // of "rows", "files", "artifacts" and "runs", what was not read to its end
 	Total uiStoredTotals `json:"total"`
 }
 
@@ -155,9 +155,9 @@ func newStored(u *runstone.Usage) *uiStored {
 	for _, d := range u.Deleted {
 		v.Old = append(v.Old, uiOldBytes{int(d.Age.Hours()) / 24, d.Runs, newUsed(d.UsedBytes)})
 	}
-	for i, partial := range []bool{u.Rows.Partial, u.FilesPartial, u.ArtifactsPartial} {
+	for i, partial := range []bool{u.Rows.Partial, u.FilesPartial, u.ArtifactsPartial, u.RunsPartial} {
 		if partial {
-			v.Parts = append(v.Parts, [...]string{"rows", "files", "artifacts"}[i])
+			v.Parts = append(v.Parts, [...]string{"rows", "files", "artifacts", "runs"}[i])
 		}
 	}
 	return v
