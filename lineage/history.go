@@ -79,7 +79,8 @@ type Change struct {
 	Name    string // of the tag or alias
 	// Old and New are what the change replaced and put there, cut to
 	// MaxChangeText characters: names, descriptions, values of a tag, stages,
-	// numbers of the versions that an alias names, the source of a new version.
+	// numbers of the versions that an alias names, the source of a new version, the
+	// stage that an imported one had.
 	Old, New string
 }
 
@@ -109,9 +110,14 @@ func (by *Author) record(tx *store.Tx, model uint32, row changeRow) error {
 	if last == math.MaxUint32 {
 		return invalid("The history of a registered model has at most %d changes.", uint32(math.MaxUint32))
 	}
+	return by.save(tx, model, last+1, row)
+}
+
+// save writes a change under its number.
+func (by *Author) save(tx *store.Tx, model, number uint32, row changeRow) error {
 	row.At, row.By, row.Reason = by.At, by.Name, by.Reason
 	row.Old, row.New = cutText(row.Old), cutText(row.New)
-	return tx.Save(changeKey(model, last+1), 1, row)
+	return tx.Save(changeKey(model, number), 1, row)
 }
 
 // tagged records that a tag is set, unless it has the value already.
@@ -162,7 +168,7 @@ func dropHistory(tx *store.Tx, model uint32) error {
 // History iterates over the changes of a registered model, the newest first,
 // from the one before number on; 0 begins with the newest. A model that was
 // renamed keeps its history, one that is deleted takes it along, and that of an
-// imported one begins with the import. Errors: store.ErrNotFound,
+// imported one begins with the import of itself and of each version. Errors: store.ErrNotFound,
 // store.ErrInvalid.
 func History(tx *store.Tx, name string, before int) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {

@@ -121,7 +121,12 @@ func TestHistoryOfImports(t *testing.T) {
 			return err
 		})
 	}
-	require.Equal(t, []string{"1 imported v0 ||a"}, d.told("a"))
+	require.Equal(t, []string{"1 imported v0 ||a", "2 imported v3 ||Staging"}, d.told("a"))
+	d.do(func(tx *store.Tx) error {
+		_, err := Transition(tx, Author{At: 10}, "a", 3, StageProduction, false)
+		return err
+	})
+	require.Equal(t, "3 moved v3 |Staging|Production", d.told("a")[2])
 }
 
 // TestVerifyHistory: what cannot be read, is of no model or is missing is found.

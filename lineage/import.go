@@ -132,10 +132,27 @@ func ImportModel(tx *store.Tx, by Author, m RegisteredModel, versions []*ModelVe
 	if err := tx.Save(modelNameKey(m.Name), 1, ordRow{ord}); err != nil {
 		return false, err
 	}
-	if err := by.record(tx, ord, changeRow{Action: Imported, New: m.Name}); err != nil {
+	if err := by.recordImport(tx, ord, m.Name, versions); err != nil {
 		return false, err
 	}
 	return true, saveSplit(tx, modelKey(ord), row)
+}
+
+// recordImport begins the history of a model. The numbers are known: a look for the
+// last one at every version would read all that the transaction wrote.
+func (by *Author) recordImport(tx *store.Tx, model uint32, name string, versions []*ModelVersion) error {
+	if err := by.check(); err != nil {
+		return err
+	}
+	if err := by.save(tx, model, 1, changeRow{Action: Imported, New: name}); err != nil {
+		return err
+	}
+	for i, v := range versions {
+		if err := by.save(tx, model, uint32(i)+2, changeRow{Action: Imported, Version: uint32(v.Version), New: v.Stage}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkImportedModel refuses what the rows could not hold together, and raises

@@ -1,6 +1,8 @@
 // What people do with registered models, done in a browser.
 
 import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Lab, soon } from './harness.mjs'
 
@@ -334,5 +336,25 @@ test('everything by keyboard', async () => {
   await press('?')
   await dialog(page).getByText('edit the description').waitFor()
   await press('Escape')
+  await lab.done(page)
+})
+
+test('an imported version tells when it was imported and made, and in which stage', async () => {
+  const store = join(lab.dir, 'mlruns'), made = Date.UTC(2021, 2, 4, 12)
+  const meta = (folder, text) => {
+    mkdirSync(join(store, folder), { recursive: true })
+    writeFileSync(join(store, folder, 'meta.yaml'), text)
+  }
+  meta('0', `artifact_location: ${join(store, '0')}\nexperiment_id: '0'\nlifecycle_stage: active\nname: Default\n`)
+  meta('models/forest', `name: forest\ncreation_timestamp: ${made}\nlast_updated_timestamp: ${made}\n`)
+  meta('models/forest/version-2', `name: forest\nversion: 2\ncurrent_stage: Production\ncreation_timestamp: ${made}\nlast_updated_timestamp: ${made}\nsource: s3://b/f\nstatus: READY\n`)
+  await lab.stop()
+  lab.cli(['import', 'mlflow', store])
+  await lab.start(new URL(lab.origin).port)
+  const page = await lab.page('#/models/forest/versions/2')
+  await history(page).filter({ hasText: /Version 2 imported from MLflow\s*●\s*Production\s*made 04 Mar 2021/ }).waitFor()
+  assert.match((await history(page).allInnerTexts())[0], /just now|s ago/)
+  await page.goto(lab.base + '/#/models/forest')
+  await history(page).filter({ hasText: 'Imported from MLflow with its versions' }).waitFor()
   await lab.done(page)
 })

@@ -74,6 +74,18 @@ test('once on a page, no request follows another', async () => {
   await lab.done(page)
 })
 
+test('what was not read in time is named', async () => {
+  const page = await lab.page('#/storage')
+  await page.getByText(/^Measured/).waitFor()
+  await page.route(/ajax-api\/runstone\/storage/, async (route) => {
+    const answer = await route.fetch()
+    await route.fulfill({ response: answer, json: { ...await answer.json(), partial: ['runs'] } })
+  })
+  await page.keyboard.press('r')
+  await page.getByRole('status').getByText('what deleted ones take are of the first ones').waitFor()
+  await lab.done(page)
+})
+
 test('with users it is for administrators', async () => {
   const guarded = await Lab.open('', { ada: 'zebra-quartz-19', bob: 'violet-anchor-27' })
   try {
