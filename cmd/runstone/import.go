@@ -43,7 +43,8 @@ that is there with other content is a conflict, which ends the import; with
 --skip it is left out, with all that belongs to it.
 
 An import that was interrupted goes on where it was when it is called again. A
-second one finds everything and changes nothing.`
+second one finds everything and changes nothing, but for runs that had not ended
+at the first: they get what came since.`
 
 // importFlags are the flags of "import mlflow".
 type importFlags struct {
