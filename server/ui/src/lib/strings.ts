@@ -18,7 +18,7 @@ export const text = {
     title: 'Experiments', name: 'Name', runs: 'Runs', last: 'Last run', created: 'Created', search: 'Search by name',
     none: 'No experiments', noneBody: 'Log a run from a program, and it appears here:',
     noMatch: 'No experiment has this in its name.', open: 'Show runs of the chosen',
-    rename: 'Rename', remove: 'Delete', restore: 'Restore', active: 'Active', deleted: 'Deleted', create: 'New experiment', createLabel: 'Name of the new experiment',
+    rename: 'Rename', remove: 'Delete', restore: 'Restore', active: 'Active', deleted: 'Deleted', create: 'New experiment', createLabel: 'Name of the new experiment', renameLabel: 'New name of the experiment',
     note: 'Runs of an experiment that is deleted go with it. It can be restored.',
     snippet: (server: string, experiment: string) => ['import mlflow', `mlflow.set_tracking_uri("${server}")`, `mlflow.set_experiment(${JSON.stringify(experiment || 'my-study')})`, 'with mlflow.start_run():', '    mlflow.log_param("lr", 0.1)', '    mlflow.log_metric("loss", 0.3, step=1)'].join('\n'),
   },
