@@ -150,6 +150,47 @@ test('a link to a version: provenance, the page of a node, zoom', async () => {
   await lab.done(page)
 })
 
+test('in a small window what has no room is told, and reached', async () => {
+  const page = await lab.page('#/lineage/version/sepsis-dx/1', { viewport: { width: 1000, height: 700 } })
+  await page.locator('.node.start').waitFor()
+  // Nodes that are not wholly in the window of the graph, and how many are told to be so.
+  const hidden = () => page.evaluate(() => {
+    const box = document.querySelector('.map').getBoundingClientRect()
+    const out = [...document.querySelectorAll('.map .node')].filter((n) => {
+      const r = n.getBoundingClientRect()
+      return r.left < box.left - 3 || r.right > box.right + 3 || r.top < box.top - 3 || r.bottom > box.bottom + 3
+    }).map((n) => n.getAttribute('aria-label'))
+    const told = [...document.querySelectorAll('.map .beyond')].reduce((n, b) => n + parseInt(b.getAttribute('aria-label')), 0)
+    return { out, told }
+  })
+  await page.waitForFunction(() => document.querySelector('.map .beyond'))
+  const first = await hidden()
+  assert.ok(first.out.length && !first.out.some((n) => /^Version, sepsis-dx v1/.test(n)), first.out.join('\n'))
+  assert.equal(first.told, first.out.length)
+  const unseen = new Set(first.out)
+  const seen = async () => {
+    const { out, told } = await hidden()
+    assert.equal(told, out.length)
+    for (const n of unseen) if (!out.includes(n)) unseen.delete(n)
+  }
+  for (const side of ['left', 'right']) {
+    const more = page.getByRole('button', { name: new RegExp(`more to the ${side}$`) })
+    for (let i = 0; i < 4 && await more.count(); i++) {
+      await more.click()
+      await seen()
+    }
+    assert.equal(await more.count(), 0, side)
+  }
+  assert.deepEqual([...unseen], [])
+  // Fitted again, the start is in view; a step of the keys to what is not leads there.
+  await page.getByRole('button', { name: 'Fit' }).click()
+  await press(page, 'Home', /^Version, sepsis-dx v1/)
+  assert.ok(!(await hidden()).out.some((n) => /^Version, sepsis-dx v1/.test(n)))
+  for (const want of [/^Logged model/, /^Run, train/, /^Dataset/]) await press(page, 'ArrowLeft', want)
+  assert.ok(!(await hidden()).out.some((n) => /^Dataset, cohort-a/.test(n)))
+  await lab.done(page)
+})
+
 test('the same as a table, and as a file', async () => {
   const page = await lab.page(`#/lineage/run/${train}`)
   await map(page).waitFor()
