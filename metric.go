@@ -32,6 +32,9 @@ func AllPoints() PointRange { return store.AllPoints() }
 type Curve struct {
 	Run    string // its id
 	Metric string
+	// Once leaves out series about a model whose points are all among those about
+	// none: MLflow's clients log what a run has measured again for the models it makes.
+	Once bool
 }
 
 // Bucket is what [DB.Downsample] keeps of points that follow each other by
@@ -45,7 +48,7 @@ type Bucket = store.Bucket
 // metric that was never logged has no points.
 func (db *DB) Points(ctx context.Context, run, metric string) iter.Seq2[PointColumns, error] {
 	return func(yield func(PointColumns, error) bool) {
-		for c, err := range db.PointsIn(ctx, []Curve{{run, metric}}, AllPoints()) {
+		for c, err := range db.PointsIn(ctx, []Curve{{Run: run, Metric: metric}}, AllPoints()) {
 			if !yield(c.Columns, err) {
 				return
 			}
@@ -117,7 +120,7 @@ func (db *DB) readCurves(ctx context.Context, curves []Curve, fn func(*store.Sto
 	of := make([]store.Curve, len(curves))
 	err = s.View(ctx, func(tx *store.Tx) error {
 		for i, c := range curves {
-			of[i].Metric = c.Metric
+			of[i].Metric, of[i].Once = c.Metric, c.Once
 			if i > 0 && c.Run == curves[i-1].Run {
 				of[i].Run = of[i-1].Run
 			} else if of[i].Run, _, err = loadRun(tx, c.Run); err != nil {
@@ -158,7 +161,7 @@ func existingRun(ctx context.Context, s *store.Store, run string) (ord uint32, e
 // in order of their steps: see [DB.DownsampleAll]. A metric that was never
 // logged has no buckets.
 func (db *DB) Downsample(ctx context.Context, run, metric string, r PointRange, buckets int) ([]Bucket, error) {
-	found, err := db.DownsampleAll(ctx, []Curve{{run, metric}}, r, buckets)
+	found, err := db.DownsampleAll(ctx, []Curve{{Run: run, Metric: metric}}, r, buckets)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func TestCurves(t *testing.T) {
 			require.NoError(t, run.Log(ctx, step, Metrics{"loss": float64(step * int64(i+1)), "other": 1}))
 		}
 		require.NoError(t, run.End(ctx, Finished))
-		curves[i] = Curve{run.ID(), "loss"}
+		curves[i] = Curve{Run: run.ID(), Metric: "loss"}
 	}
 	part := AllPoints().Steps(2, 5)
 	got := make([][]float64, 2)
@@ -71,11 +71,11 @@ func TestCurves(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []bool{false, false}, []bool{ever[0].Holds, ever[1].Holds})
 
-	absent := []Curve{curves[0], {curves[0].Run, "absent"}}
+	absent := []Curve{curves[0], {Run: curves[0].Run, Metric: "absent"}}
 	ever, err = db.Ever(ctx, absent, AllPoints(), NotEqual, math.NaN())
 	require.NoError(t, err)
 	require.Equal(t, []bool{true, false}, []bool{ever[0].Holds, ever[1].Holds})
-	nobody := []Curve{curves[0], {"nobody", "loss"}}
+	nobody := []Curve{curves[0], {Run: "nobody", Metric: "loss"}}
 	for _, err := range db.PointsIn(ctx, nobody, AllPoints()) {
 		require.ErrorIs(t, err, ErrNotFound)
 	}

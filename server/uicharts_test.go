@@ -90,6 +90,49 @@ func TestUISeriesOverAnotherMetric(t *testing.T) {
 	require.Equal(t, uiSeriesHead{Run: run, Metric: "loss", Raw: true, X: true, Left: 40}, heads[0])
 }
 
+// TestUISeriesOnce asks for curves of a run some of whose points were logged again
+// for a model, as MLflow's log_model does.
+func TestUISeriesOnce(t *testing.T) {
+	b := newBench(t, nil)
+	run := b.run()
+	b.log(run, "loss", stepsTo(60, 1), func(s int64) float64 { return float64(-s) })
+	b.log(run, "epoch", stepsTo(60, 10), func(s int64) float64 { return float64(s / 10) })
+	tied := func(metric, model string, step int64, value float64) {
+		t.Helper()
+		require.NoError(t, b.db.LogBatch(context.Background(), run, runstone.Batch{Metrics: []runstone.Metric{{Name: metric, Model: model, Step: step, Time: 10_000 + step, Value: value}}}))
+	}
+	tied("loss", "m-1", 0, 0)
+	tied("loss", "m-2", 59, -59)
+	tied("epoch", "m-2", 50, 5)
+	tied("only", "m-1", 3, 1)
+	heads, _ := b.series(fmt.Sprintf(`{"run_ids": [%q], "metric_keys": ["loss", "epoch", "only"], "shared": true}`, run))
+	require.Equal(t, []int64{60, 6, 1}, []int64{heads[0].Points, heads[1].Points, heads[2].Points})
+	heads, columns := b.series(fmt.Sprintf(`{"run_ids": [%q], "metric_keys": ["loss"], "x_metric": "epoch"}`, run))
+	require.EqualValues(t, 60, heads[0].Points)
+	require.Zero(t, heads[0].Left)
+	require.Equal(t, 5.0, columns[0][0][59])
+	heads, _ = b.series(fmt.Sprintf(`{"run_ids": [%q], "metric_keys": ["loss"], "group_of": [0]}`, run))
+	require.EqualValues(t, 60, heads[0].Points)
+
+	// What only the model has stays.
+	tied("loss", "m-3", 59, -58)
+	heads, _ = b.series(fmt.Sprintf(`{"run_ids": [%q], "metric_keys": ["loss"]}`, run))
+	require.EqualValues(t, 61, heads[0].Points)
+
+	// Without steps all points have step 0, and each is logged again.
+	var batch runstone.Batch
+	for i := range int64(20) {
+		for _, model := range []string{"", "m-1"} {
+			batch.Metrics = append(batch.Metrics, runstone.Metric{Name: "stepless", Model: model, Time: 10_000 + i, Value: float64(i)})
+		}
+	}
+	require.NoError(t, b.db.LogBatch(context.Background(), run, batch))
+	heads, columns = b.series(fmt.Sprintf(`{"run_ids": [%q], "metric_keys": ["stepless"]}`, run))
+	require.EqualValues(t, 20, heads[0].Points)
+	require.Equal(t, 20, heads[0].N)
+	require.Equal(t, 19.0, columns[0][2][19])
+}
+
 func TestUISeriesOverAnotherMetricByWindows(t *testing.T) {
 	b := newBench(t, nil)
 	run := b.run()

@@ -85,7 +85,7 @@ func (s *Server) joinSeries(ctx context.Context, curves []runstone.Curve, metric
 
 // overMetric puts the points of a curve at the values of another metric of its run.
 func (s *Server) overMetric(ctx context.Context, c runstone.Curve, metric string, r runstone.PointRange, x xRange, buckets int) (*joined, error) {
-	pair := []runstone.Curve{c, {Run: c.Run, Metric: metric}}
+	pair := []runstone.Curve{c, {Run: c.Run, Metric: metric, Once: true}}
 	out := &joined{curve: c}
 	for round := 0; ; round++ {
 		found, err := s.db.DownsampleAll(ctx, pair, r, buckets)

@@ -25,7 +25,8 @@ import (
 //	           step, time and elapsed (means), n, mean, deviation, min, max,
 //	           how many runs are not finite there
 //
-// A curve whose points all have one step is divided by time. A series is raw when
+// Points that were logged again for a model of the run are there once. A curve whose
+// points all have one step is divided by time. A series is raw when
 // every bucket has one point, so all points are there. Times are Unix ms. min and
 // max are NaN where all values are.
 
@@ -99,7 +100,7 @@ func (s *Server) uiSeries(ctx context.Context, a args) (any, error) {
 			return nil, err
 		}
 		for _, m := range metrics {
-			curves = append(curves, runstone.Curve{Run: run, Metric: m})
+			curves = append(curves, runstone.Curve{Run: run, Metric: m, Once: true})
 			if groups != nil {
 				of, starts = append(of, groups[i]), append(starts, info.Start)
 			}

@@ -15,6 +15,9 @@ type Curve struct {
 	Metric string
 	// Series, if not nil, limits the curve to these series of the metric.
 	Series []SeriesName
+	// Once leaves out series about a model whose points are all among those about
+	// none: clients log what a run has measured again for the models it makes.
+	Once bool
 }
 
 // snapshot is what a read sees of some curves: all that was logged before it,
@@ -30,6 +33,7 @@ type snapshot struct {
 type part struct {
 	of     *held
 	column int // from 0
+	series uint32
 	sum    Summary
 }
 
@@ -95,6 +99,9 @@ func (s *Store) snap(ctx context.Context, curves []Curve, fn func(*snapshot) err
 			return err
 		}
 		x.r = tx.base
+		if err := x.dropCopies(w); err != nil {
+			return err
+		}
 		return fn(x)
 	})
 }
@@ -191,7 +198,10 @@ func (w *wanted) name(tx *Tx, series uint32) (SeriesName, error) {
 }
 
 // match is a column that a curve wants.
-type match struct{ column, curve int }
+type match struct {
+	column, curve int
+	series        uint32
+}
 
 // match appends the columns of a group that some of the run's curves want.
 func (w *wanted) match(found []match, tx *Tx, run wantedRun, series []uint32) ([]match, error) {
@@ -202,7 +212,7 @@ func (w *wanted) match(found []match, tx *Tx, run wantedRun, series []uint32) ([
 		}
 		for _, i := range run.curves {
 			if c := &w.curves[i]; c.Metric == n.Metric && (c.Series == nil || slices.Contains(c.Series, n)) {
-				found = append(found, match{column, i})
+				found = append(found, match{column, i, ord})
 			}
 		}
 	}
@@ -243,7 +253,7 @@ func (x *snapshot) addGroup(g *group, found []match) error {
 
 func (x *snapshot) add(m match, of *held, sum Summary) {
 	if sum.Count > 0 {
-		x.parts[m.curve] = append(x.parts[m.curve], part{of, m.column, sum})
+		x.parts[m.curve] = append(x.parts[m.curve], part{of, m.column, m.series, sum})
 	}
 }
 
