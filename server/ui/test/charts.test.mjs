@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { Lab, realCurves, soon } from './harness.mjs'
+import { Lab, download, realCurves, soon } from './harness.mjs'
 
 let lab, seeds, odd
 const runs = []
@@ -190,6 +190,71 @@ test('what is no number, what a log axis has no place for, steps out of order, s
   await page.getByRole('button', { name: 'Time', exact: true }).click()
   await point(page, back, 0.99, 0.5)
   await back.locator('.tip b').getByText('1', { exact: true }).waitFor()
+  await lab.done(page)
+})
+
+test('a panel as a picture and as a table: points, windows of them, groups', async () => {
+  const page = await lab.page(`#/experiments/${seeds}?view=charts&order=run_name+ASC&runs=${runs[0]},${runs[40]}`)
+  const loss = panel(page, 'loss')
+  await loss.getByText('400 points').waitFor()
+  const png = await download(page, loss, 'Picture (PNG)')
+  assert.equal(png.name, 'loss.png')
+  const canvas = await loss.locator('canvas').evaluate((c) => [c.width, c.height])
+  const [width, height] = [png.body.readUInt32BE(16), png.body.readUInt32BE(20)]
+  assert.deepEqual([png.body.toString('latin1', 1, 4), width], ['PNG', canvas[0]])
+  assert.ok(height >= canvas[1] + 40, 'with a title and a legend')
+  // The colours of both curves are in it, on a ground that is not transparent.
+  const seen = await page.evaluate(async (data) => {
+    const img = new Image()
+    img.src = 'data:image/png;base64,' + data
+    await img.decode()
+    const c = document.createElement('canvas'), ctx = c.getContext('2d')
+    c.width = img.width
+    c.height = img.height
+    ctx.drawImage(img, 0, 0)
+    const d = ctx.getImageData(0, 0, c.width, c.height).data, colours = new Set()
+    let clear = 0
+    for (let i = 0; i < d.length; i += 4) {
+      colours.add([d[i], d[i + 1], d[i + 2]].join())
+      if (d[i + 3] < 255) clear++
+    }
+    return { clear, colours: [...colours] }
+  }, png.body.toString('base64'))
+  assert.equal(seen.clear, 0)
+  assert.ok(seen.colours.length > 20)
+  const lines = async () => (await download(page, loss, 'Values (CSV)')).body.toString().trimEnd().split('\r\n')
+  let csv = await lines()
+  assert.equal(csv[0], 'run,run_id,step,time,value')
+  assert.equal(csv.length, 401)
+  assert.match(csv[1], new RegExp(`^(resnet18-0,${runs[0]}|unet-0,${runs[40]}),0,20\\d\\d-\\d\\d-\\d\\dT[\\d:.]+Z,[15]$`))
+  // A zoom is what is shown then; smoothing has a column.
+  const box = await point(page, loss, 0.5, 0.5)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width * 0.6, box.y + 60, { steps: 4 })
+  await page.mouse.up()
+  await loss.getByText(/^[34]\d points$/).waitFor()
+  await page.getByRole('slider').fill('0.5')
+  csv = await lines()
+  assert.equal(csv[0], 'run,run_id,step,time,value,smoothed')
+  assert.ok(csv.length > 30 && csv.length < 50, `${csv.length} lines`)
+  await page.getByRole('slider').fill('0')
+  // Groups have their means; a table in place of the chart has no picture.
+  await page.goto(`${lab.base}/#/experiments/${seeds}?view=charts&group=params.model`)
+  await loss.getByText(/means of 10,000 points/).waitFor()
+  await loss.getByRole('button', { name: 'Table' }).click()
+  await loss.getByRole('button', { name: 'Download loss' }).click()
+  assert.deepEqual(await page.getByRole('menuitem').allTextContents(), ['Values (CSV)'])
+  await page.keyboard.press('Escape')
+  csv = await lines()
+  assert.equal(csv[0], 'group,step,time,elapsed_ms,runs,mean,deviation,min,max')
+  assert.match(csv[1], /^\w+,0,20[^,]+Z,[\d.]+,10,[\d.]+,0\.302765\d+,/)
+  // Long curves are windows, of which each has its bounds.
+  const long = await lab.run(odd, 'long', { metrics: { many: Array.from({ length: 20_000 }, (_, i) => Math.sin(i)) } })
+  await page.goto(`${lab.base}/#/experiments/${odd}?view=charts&runs=${long}`)
+  await panel(page, 'many').getByText(/of 20,000 points/).waitFor()
+  csv = (await download(page, panel(page, 'many'), 'Values (CSV)')).body.toString().trimEnd().split('\r\n')
+  assert.equal(csv[0], 'run,run_id,step,time,value,min,max,points,nan')
+  assert.equal(csv.slice(1).reduce((n, l) => n + Number(l.split(',')[7]), 0), 20_000)
   await lab.done(page)
 })
 

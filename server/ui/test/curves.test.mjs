@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { Lab, png, soon } from './harness.mjs'
+import { Lab, download, png, soon } from './harness.mjs'
 
 const labels = [0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 1, 0], scores = [0.05, 0.9, 0.6, 0.6, 0.85, 0.3, 0.3, 0.75, 0.45, 0.1, 0.2, 0.7]
 let lab, exp
@@ -77,6 +77,35 @@ test('areas, counts that follow the threshold by keyboard, the mark on the curve
   await soon(async () => assert.equal(await matrix(page, 'logistic').locator('[data-rate=ppv]').textContent(), '0.182'))
   await page.getByRole('button', { name: "Best Youden's J" }).click()
   await page.waitForFunction(() => location.hash.includes('at=0.75'))
+  await lab.done(page)
+})
+
+test('ROC, precision and recall, and calibration as drawings and as tables', async () => {
+  const page = await lab.page(`#/curves?runs=${run.logistic},${run.forest}`)
+  await matrix(page, 'logistic').waitFor()
+  await page.waitForFunction(() => /\d–\d/.test(document.querySelector('section[aria-label=Runs]').textContent)) // bands are drawn
+  for (const [name, columns] of [['ROC', 'threshold,False positive rate,True positive rate,low,high'], ['Precision and recall', 'threshold,Recall,Precision,low,high'], ['Calibration', 'threshold,Mean score,Share of positives,low,high']]) {
+    const region = page.getByRole('region', { name })
+    const svg = await download(page, region, 'Drawing (SVG)')
+    assert.equal(svg.name, name.replaceAll(' ', '_') + '.svg')
+    // It stands alone: an image of it has the size of its chart with a title and a legend, and nothing in it needs the page.
+    const of = await page.evaluate(async (source) => {
+      const doc = new DOMParser().parseFromString(source, 'image/svg+xml')
+      const img = new Image()
+      img.src = URL.createObjectURL(new Blob([source], { type: 'image/svg+xml' }))
+      await img.decode()
+      return { error: !!doc.querySelector('parsererror'), texts: [...doc.querySelectorAll('text')].map((t) => t.textContent), width: img.width, height: img.height, lines: [...doc.querySelectorAll('path')].filter((p) => /^rgb|^#/.test(p.getAttribute('stroke') ?? '')).length }
+    }, svg.body.toString())
+    assert.equal(of.error, false)
+    assert.ok(of.width > 120 && of.height > of.width && of.lines >= 4, JSON.stringify(of))
+    assert.equal(of.texts[0], name)
+    for (const want of [/^logistic  /, /^forest  /, /^0\.2$/]) assert.ok(of.texts.some((t) => want.test(t)), of.texts.join())
+    assert.doesNotMatch(svg.body.toString(), /var\(|class=|<style|style=|href/)
+    const csv = await download(page, region, 'Values (CSV)')
+    const lines = csv.body.toString().trimEnd().split('\r\n')
+    assert.equal(lines[0], 'run,run_id,' + columns)
+    assert.ok(lines.some((l) => l.startsWith('logistic,')) && lines.some((l) => l.startsWith('forest,')))
+  }
   await lab.done(page)
 })
 

@@ -213,6 +213,13 @@ export async function soon(check) {
   }
 }
 
+/** What a chart gives as a file: the name, and the bytes. */
+export async function download(page, region, form) {
+  await region.getByRole('button', { name: /^Download/ }).click()
+  const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('menuitem', { name: form }).click()])
+  return { name: file.suggestedFilename(), body: readFileSync(await file.path()) }
+}
+
 /** A picture in PNG, all of one colour. */
 export function png(width, height, rgb) {
   const row = Buffer.concat([Buffer.from([0]), ...Array.from({ length: width }, () => Buffer.from(rgb))])

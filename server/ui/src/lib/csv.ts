@@ -1,4 +1,4 @@
-// Tables as files for other programs.
+// Tables, and what else is shown, as files for other programs.
 
 /** Rows as CSV. A text that a spreadsheet would take for a formula gets an apostrophe. */
 export function csv(rows: (string | number | undefined)[][]): string {
@@ -10,11 +10,14 @@ export function csv(rows: (string | number | undefined)[][]): string {
 }
 
 /** Gives the browser's user a file. */
-export function download(name: string, text: string, type = 'text/csv;charset=utf-8') {
-  const url = URL.createObjectURL(new Blob([text], { type }))
+export function download(name: string, content: string | Blob, type = 'text/csv;charset=utf-8') {
+  const url = URL.createObjectURL(typeof content === 'string' ? new Blob([content], { type }) : content)
   const a = document.createElement('a')
   a.href = url
   a.download = name
   a.click()
   setTimeout(() => URL.revokeObjectURL(url), 10_000)
 }
+
+/** A name for a file about something. */
+export const fileName = (about: string, end: string) => (about.replace(/[^\w.-]+/g, '_').replace(/^[._]+/, '').slice(0, 60) || 'chart') + end

@@ -176,5 +176,6 @@ export const text = {
     firstOf: (n: string, of: string) => `the largest ${n} of ${of}`, loose: 'Files of no run (logged models, other tools)', none: 'No run uses any bytes yet', noneBody: 'What runs log is counted here.', forbidden: 'For administrators', forbiddenBody: 'Who uses how much is shown to administrators only.', deletedMark: 'deleted', filter: 'Filter by name', legendRows: 'rows', legendArtifacts: 'artifacts',
     keys: { again: 'measure again' },
   },
+  download: { title: 'Download', of: (what: string) => `Download ${what}`, png: 'Picture (PNG)', svg: 'Drawing (SVG)', csv: 'Values (CSV)' },
   dialog: { ok: 'OK', cancel: 'Cancel' },
 } as const
