@@ -212,6 +212,58 @@ func TestUISeriesOfGroups(t *testing.T) {
 	require.True(t, math.IsNaN(c[5][6]), "one run has no deviation")
 }
 
+// TestUISeriesOfGroupsOverAnotherMetric groups runs whose epochs have other lengths:
+// what is alike is what they have at the same epoch.
+func TestUISeriesOfGroupsOverAnotherMetric(t *testing.T) {
+	b := newBench(t, nil)
+	short, long, bare := b.run(), b.run(), b.run()
+	value := func(size, shift int64) func(int64) float64 {
+		return func(step int64) float64 { return float64(step)/float64(size) + float64(shift) }
+	}
+	for _, r := range []struct {
+		run         string
+		size, shift int64
+	}{{short, 10, 0}, {long, 40, 2}} {
+		b.log(r.run, "loss", stepsTo(5*r.size, 1), value(r.size, r.shift))
+		b.log(r.run, "epoch", stepsTo(5*r.size, r.size), value(r.size, 0))
+	}
+	b.log(bare, "loss", stepsTo(7, 1), value(1, 0))
+	ask := func(more string) (uiSeriesHead, [][]float64) {
+		t.Helper()
+		heads, columns := b.series(fmt.Sprintf(`{"run_ids": [%q, %q, %q], "group_of": [3, 3, 3], "metric_keys": ["loss"], "x_metric": "epoch"%s}`, short, long, bare, more))
+		require.Len(t, heads, 1)
+		return heads[0], columns[0]
+	}
+	h, c := ask(`, "buckets": 500`)
+	require.Equal(t, uiSeriesHead{Metric: "loss", N: 5, Points: 250, X: true, Left: 7, Grouped: true, Group: 3, Runs: 2}, h)
+	require.Equal(t, []float64{0, 1, 2, 3, 4}, c[0])
+	for i := range 5 {
+		// The last of each run at the epoch: 0.9 and 0.975 of it are done.
+		require.InDelta(t, float64(i)+(0.9+2.975)/2, c[5][i], 1e-9)
+		require.Equal(t, []float64{float64(10*i+9+40*i+39) / 2, 2}, []float64{c[1][i], c[4][i]}, "steps and runs")
+	}
+	h, c = ask(`, "from_x": 0.5, "to_x": 2`)
+	require.Equal(t, []float64{1, 2}, c[0])
+	require.EqualValues(t, 100, h.Points)
+
+	// Where one run has no point of its own it has one on the line between its others.
+	fine, coarse := b.run(), b.run()
+	b.log(fine, "loss", stepsTo(9, 1), func(s int64) float64 { return float64(s) })
+	b.log(fine, "tokens", stepsTo(9, 1), func(s int64) float64 { return float64(10 * s) })
+	b.log(coarse, "loss", []int64{0, 1}, func(s int64) float64 { return float64(4 * s) })
+	b.log(coarse, "tokens", []int64{0, 1}, func(s int64) float64 { return float64(40 * s) })
+	heads, columns := b.series(fmt.Sprintf(`{"run_ids": [%q, %q], "group_of": [0, 0], "metric_keys": ["loss"], "x_metric": "tokens", "buckets": 100}`, fine, coarse))
+	require.Equal(t, 9, heads[0].N)
+	require.Equal(t, []float64{0, 10, 20, 30, 40, 50, 60, 70, 80}, columns[0][0])
+	require.Equal(t, []float64{0, 1, 2, 3, 4, 5, 6, 7, 8}, columns[0][5])
+	require.Equal(t, []float64{2, 2, 2, 2, 2, 1, 1, 1, 1}, columns[0][4])
+	heads, columns = b.series(fmt.Sprintf(`{"run_ids": [%q, %q], "group_of": [0, 0], "metric_keys": ["loss"], "x_metric": "tokens", "buckets": 4}`, fine, coarse))
+	require.LessOrEqual(t, heads[0].N, 5)
+	require.Equal(t, 80.0, columns[0][0][heads[0].N-1])
+	heads, _ = b.series(fmt.Sprintf(`{"run_ids": [%q], "group_of": [0], "metric_keys": ["loss"], "x_metric": "tokens"}`, bare))
+	require.Equal(t, uiSeriesHead{Metric: "loss", X: true, Left: 7, Grouped: true}, heads[0])
+}
+
 // TestUIDeepPages reads a long table from its end, where pages come of a kept list.
 func TestUIDeepPages(t *testing.T) {
 	b := newBench(t, nil)

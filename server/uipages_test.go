@@ -328,7 +328,7 @@ func TestUIRefuses(t *testing.T) {
 		"/search-series": {
 			`{}`, `{"run_ids": ["` + run + `"]}`, `{"run_ids": ["` + run + `"], "metric_keys": ["a"], "buckets": 4001}`, `{"run_ids": ["` + run + `"], "metric_keys": ["a"], "from_step": 2, "to_step": 1}`,
 			`{"run_ids": ["` + run + `"], "metric_keys": ["a"], "group_of": [0, 1]}`, `{"run_ids": ["` + run + `"], "metric_keys": ["a"], "group_of": ["a"]}`,
-			`{"run_ids": ["` + run + `"], "metric_keys": ["a"], "group_of": [0], "x_metric": "b"}`, `{"run_ids": ["` + run + `"], "metric_keys": ["a"], "x_metric": "b", "from_x": 2, "to_x": 1}`,
+			`{"run_ids": ["` + run + `"], "metric_keys": ["a"], "group_of": [0, 1], "x_metric": "b"}`, `{"run_ids": ["` + run + `"], "metric_keys": ["a"], "x_metric": "b", "from_x": 2, "to_x": 1}`,
 			`{"run_ids": ["` + run + `"], "metric_keys": ["a"], "x_metric": "b", "from_x": "NaN"}`,
 			`{"run_ids": [` + many(501) + `], "metric_keys": ["a"]}`, `{"run_ids": [` + many(200) + `], "metric_keys": ["a"], "buckets": 2001}`,
 		},

@@ -82,8 +82,8 @@ func (s *Server) uiSeries(ctx context.Context, a args) (any, error) {
 		a.fail(badRequest("A curve has 1 to %d buckets, and all curves have at most %d.", maxUIBuckets, maxUICells))
 	case r.FromStep > r.ToStep || r.FromTime > r.ToTime:
 		a.fail(badRequest("The range of the curves ends before it begins."))
-	case groups != nil && (len(groups) != len(runs) || over != ""):
-		a.fail(badRequest("group_of has a number for each of run_ids, and groups have no x_metric."))
+	case groups != nil && len(groups) != len(runs):
+		a.fail(badRequest("group_of has a number for each of run_ids."))
 	}
 	if err := a.done(); err != nil {
 		return nil, err
@@ -107,6 +107,8 @@ func (s *Server) uiSeries(ctx context.Context, a args) (any, error) {
 		}
 	}
 	switch {
+	case groups != nil && over != "":
+		return s.groupJoined(ctx, curves, of, starts, over, r, x, buckets)
 	case groups != nil:
 		return s.groupSeries(ctx, curves, of, starts, r, buckets)
 	case over != "":

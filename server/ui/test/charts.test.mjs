@@ -83,6 +83,19 @@ test('five groups of ten seeds: a mean each, its interval, how many runs', async
   await loss.getByText(/means of 10,000 points/).waitFor()
   await page.getByRole('button', { name: 'Step', exact: true }).click()
 
+  // Over another metric: two of each group's runs have it, and all their points of an epoch stand at it.
+  await page.getByRole('button', { name: 'Metric', exact: true }).click()
+  await page.getByLabel('Metric of the x axis').fill('epoch')
+  await page.getByLabel('Metric of the x axis').press('Enter')
+  await loss.getByText('50 means of 2,000 points of 10 runs').waitFor()
+  await loss.getByText('8,000 without a place').waitFor()
+  assert.equal(asked.get('loss').x_metric, 'epoch')
+  await point(page, loss, 0.5, 0.5)
+  await loss.locator('.tip').getByText('n 2').first().waitFor()
+  await loss.locator('.tip').getByText(/^epoch 4/).waitFor()
+  await page.getByRole('button', { name: 'Step', exact: true }).click()
+  await loss.getByText(/means of 10,000 points/).waitFor()
+
   // By any value, and by one that cannot be read.
   await page.getByLabel('Group by').fill('params.seed % 2')
   await page.getByLabel('Group by').press('Enter')
@@ -264,10 +277,11 @@ test('two hundred runs in groups are few bytes', async () => {
     await Promise.all(Array.from({ length: 20 }, (_, k) => lab.run(exp, `g${i + k}`, { params: { arm: (i + k) % 5 }, metrics: { score: Array.from({ length: 1000 }, (_, s) => ((i + k) % 5) + Math.sin(s / 50) + (i + k) / 1000) } })))
   }
   const page = await lab.page()
-  let bytes = 0
-  page.on('response', async (r) => { if (r.url().endsWith('/search-series')) bytes = (await r.body()).length })
+  const bodies = []
+  page.on('response', (r) => { if (r.url().endsWith('/search-series')) bodies.push(r.body()) })
   await page.goto(`${lab.base}/#/experiments/${exp}?view=charts&group=params.arm`)
   await panel(page, 'score').getByText(/means of 200,000 points of 200 runs/).waitFor()
+  const bytes = (await bodies.at(-1)).length
   assert.ok(bytes > 1000 && bytes < 5 * 1001 * 9 * 8 + 4096, `${bytes} bytes`)
   await lab.done(page)
 })

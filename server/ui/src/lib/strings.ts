@@ -60,7 +60,7 @@ export const text = {
     groupSummary: (metric: string, n: number) => `Chart of ${metric}, mean of ${n} ${n === 1 ? 'group' : 'groups'} of runs`, means: (n: string, points: string, runs: string) => `${n} means of ${points} points of ${runs} runs`,
     offLog: (n: string) => `${n} ≤ 0 not on a log axis`, left: (n: string) => `${n} without a place`, leftHint: (m: string) => `Points before the first value of ${m}, by step`,
     windowsHint: (m: string) => `Summed up by windows of steps, each at its last value of ${m}. Zoom in to join point by point.`,
-    groupBy: 'Group by', groupHint: 'params.lr', groupTitle: 'a param, a tag or any value', group: 'Group', runs: 'Runs', interval: '95 %', around: 'Band of groups', ci: 'Mean ± 95 % CI', deviation: 'Mean ± SD', range: 'Min–max', noGroup: 'Ungroup', groupAxis: 'Groups are drawn over steps or time', legend: 'Legend', system: 'System metrics', moreRuns: (n: string) => `and ${n} more`, moreGroups: (n: string) => `The ${n} largest groups are shown.`,
+    groupBy: 'Group by', groupHint: 'params.lr', groupTitle: 'a param, a tag or any value', group: 'Group', runs: 'Runs', interval: '95 %', around: 'Band of groups', ci: 'Mean ± 95 % CI', deviation: 'Mean ± SD', range: 'Min–max', noGroup: 'Ungroup', legend: 'Legend', system: 'System metrics', moreRuns: (n: string) => `and ${n} more`, moreGroups: (n: string) => `The ${n} largest groups are shown.`,
     more: (n: string) => `${n} more metrics: narrow the search, or`, showMore: 'show more', run: 'Run', points: 'Points', first: 'First', last: 'Last', min: 'Min', max: 'Max',
   },
   run: {
