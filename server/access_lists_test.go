@@ -62,3 +62,30 @@ func TestEachOfAList(t *testing.T) {
 	}
 	require.Greater(t, asked, 90)
 }
+
+// TestUIMay: pages hear what the matrix of authorization allows, of a list the least.
+func TestUIMay(t *testing.T) {
+	g := newGuarded(t)
+	mine, theirs := g.things(1), g.things(2)
+	require.NoError(t, g.users.Grant("eve", access.Grant{Kind: access.Experiment, ID: mine.experiment, Level: access.Manage}))
+	require.NoError(t, g.users.Grant("eve", access.Grant{Kind: access.Experiment, ID: theirs.experiment, Level: access.Edit}))
+	require.NoError(t, g.users.Grant("eve", access.Grant{Kind: access.Model, ID: mine.model, Level: access.Edit}))
+	may := func(user string, q url.Values) string {
+		return g.want(http.StatusOK, user, "GET", uiAPI+"/may?"+q.Encode(), "")
+	}
+	nothing, edit, all := `{"edit":false,"manage":false}`, `{"edit":true,"manage":false}`, `{"edit":true,"manage":true}`
+	for user, want := range map[string]string{"none": nothing, "reader": nothing, "editor": edit, "manager": all, "admin": all} {
+		for _, q := range []url.Values{{"experiment_ids": {mine.experiment}}, {"experiment_ids": {mine.experiment, theirs.experiment}}, {"name": {mine.model}}, {"name": {"not there"}}} {
+			require.JSONEq(t, want, may(user, q), "%s %v", user, q)
+		}
+	}
+	require.JSONEq(t, all, may("eve", url.Values{"experiment_ids": {"00" + mine.experiment}}))
+	require.JSONEq(t, edit, may("eve", url.Values{"experiment_ids": {mine.experiment, theirs.experiment}}))
+	require.JSONEq(t, nothing, may("eve", url.Values{"experiment_ids": {mine.experiment, "12345"}}))
+	require.JSONEq(t, edit, may("eve", url.Values{"name": {mine.model}}))
+	require.JSONEq(t, nothing, may("eve", url.Values{"name": {theirs.model}}))
+	g.want(http.StatusUnauthorized, "", "GET", uiAPI+"/may", "")
+
+	open := newBench(t, nil).do("GET", uiAPI+"/may?experiment_ids=7&name=m", "")
+	require.JSONEq(t, all, open.Body.String())
+}

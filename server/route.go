@@ -164,6 +164,7 @@ var routes = []route{
 	{"POST", own, "/search-values", read, smallBody, (*Server).uiValues, nil},
 	{"POST", own, "/search-series", read, smallBody, (*Server).uiSeries, nil},
 	{"GET", own, "/session", read, noBody, (*Server).uiSession, nil},
+	{"GET", own, "/may", read, noBody, (*Server).uiMay, nil},
 	{"GET", own, "/run-metrics", read, noBody, (*Server).uiMetrics, nil},
 	{"GET", own, "/bench-list", read, noBody, (*Server).uiBenchList, nil},
 	{"GET", own, "/bench-trend", read, noBody, (*Server).uiBenchTrend, nil},

@@ -188,6 +188,7 @@ func TestEveryRoute(t *testing.T) {
 		{"GET /lineage-starts", ui + "/lineage-starts", "", "", 0, ""},
 		{"GET /storage", ui + "/storage", "", "", 0, ""},
 		{"GET /session", ui + "/session", "", "", 0, ""},
+		{"GET /may", ui + "/may?experiment_ids=0", "", "", 0, ""},
 		{"GET /live", "", "", ui + "/live", 400, "A listener hears"},
 		{"GET /traces", "/traces?experiment_ids=0", "", "", 0, ""},
 		{"POST /traces/search", "/api/3.0/mlflow/traces/search", `{}`, "", 0, ""},

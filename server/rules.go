@@ -162,6 +162,7 @@ var rules = map[string]rule{
 	"DELETE /model-versions/delete-tag":     needs(model, toManage),
 
 	"GET /session":        needs(anyUser, 0),
+	"GET /may":            needs(anyUser, 0), // tells users of their own levels, of nothing whether it is there
 	"POST /search-runs":   needs(experiments, toRead),
 	"POST /search-check":  needs(experiments, toRead),
 	"POST /search-fields": needs(experiments, toRead),

@@ -6,13 +6,15 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+
+	"github.com/runstonedb/runstone/access"
 )
 
 // The web UI: its files, which the binary holds, and an API of its own for what
 // MLflow's has not, under ajax-api/runstone. It is for the pages of the same
 // version and may change with them.
 //
-//	uipages.go   the files
+//	uipages.go   the files, who uses them and what they may
 //	uiquery.go   runs as columns, by any query
 //	uilist.go    pages far down a table
 //	uifields.go  what fields there are, and their values
@@ -63,6 +65,25 @@ func (s *Server) uiSession(ctx context.Context, a args) (any, error) {
 		answer.User, answer.Admin = u.Name, u.Admin
 	}
 	return answer, a.done()
+}
+
+// uiMay answers whether the user may edit and manage all of some experiments, or a
+// registered model, so that pages offer nothing that would only be refused. What each
+// request needs of these is in rules.go.
+func (s *Server) uiMay(ctx context.Context, a args) (any, error) {
+	level := access.Manage
+	if u := userOf(ctx); u != nil {
+		for _, id := range a.strs("experiment_ids") {
+			level = min(level, u.Level(access.Experiment, access.CanonicalExperiment(id)))
+		}
+		if name := a.str("name"); name != "" {
+			level = min(level, u.Level(access.Model, name))
+		}
+	}
+	return struct {
+		Edit   bool `json:"edit"`
+		Manage bool `json:"manage"`
+	}{level >= toEdit, level >= toManage}, a.done()
 }
 
 // pages answers the page that all views are drawn in.

@@ -70,7 +70,7 @@ func TestUISecrets(t *testing.T) {
 		posts["/search-values"] = append(posts["/search-values"], scope+fmt.Sprintf(`, "field": %q, "match": "q"`, field))
 	}
 	gets := map[string][]url.Values{
-		"/session": {{}}, "/lineage-starts": {{}}, "/run-metrics": {{"run_id": {mine.run}}}, "/run-models": {{"run_id": {mine.run}}},
+		"/session": {{}}, "/may": {{"experiment_ids": {mine.experiment, "12345"}}, {"name": {mine.model}}, {"name": {secret + "-model"}}}, "/lineage-starts": {{}}, "/run-metrics": {{"run_id": {mine.run}}}, "/run-models": {{"run_id": {mine.run}}},
 		"/bench-list": {{"experiment_id": {mine.experiment}}}, "/bench-trend": {{"experiment_id": {mine.experiment}, "name": {"B"}, "unit": {"ns/op"}, "machine": {"m"}}},
 		"/model-history": {{"name": {mine.model}}}, "/model-versions": {{"name": {mine.model}, "metrics": {"shared", secret + "_metric"}}}, "/model-files": {{"name": {mine.model}, "version": {"1"}}},
 	}

@@ -17,12 +17,12 @@ const users = (dir, ...args) => {
 }
 
 before(async () => {
-  lab = await Lab.open('', { admin: password, reader: password, editor: password, stranger: password })
+  lab = await Lab.open('', { admin: password, reader: password, writer: password, editor: password, stranger: password })
   users(lab.data, 'default', 'NO_PERMISSIONS')
   world = await fill(lab)
   secret = await lab.experiment('secret study')
   await lab.run(secret, 'secret run', { metrics: { loss: [1] } })
-  for (const [name, level] of [['reader', 'READ'], ['editor', 'MANAGE']]) {
+  for (const [name, level] of [['reader', 'READ'], ['writer', 'EDIT'], ['editor', 'MANAGE']]) {
     users(lab.data, 'grant', name, level, '-e', world.experiment)
     users(lab.data, 'grant', name, level, '-m', world.model)
   }
@@ -78,14 +78,79 @@ test('what is not granted has a state of its own, on every page of it', async ()
   await page.context().close()
 })
 
-test('a reader who changes something hears why it stays', async () => {
-  const page = await lab.page(`#/experiments/${world.experiment}/runs/${world.runs[0]}`, signed('reader'))
+for (const [user, edit, manage] of [['reader', false, false], ['writer', true, false], ['editor', true, true]]) {
+  test(`${user}: what would be refused is not offered`, async () => {
+    const page = await lab.page(`#/experiments/${world.experiment}/runs/${world.runs[0]}`, signed(user))
+    const button = (name, where = page) => where.getByRole('button', { name, exact: true })
+    /** Until the server has told what one may do, everything is offered. */
+    const offered = (what, want, name) => soon(async () => assert.equal(await what.count() > 0 && await what.isEnabled(), want, `${page.url()}: ${name}`))
+    const tags = page.getByRole('region', { name: 'Tags' })
+    await tags.waitFor()
+    await offered(button('Rename'), edit, 'rename')
+    await offered(tags.getByLabel('Key', { exact: true }), edit, 'add a tag')
+    if (!edit) assert.match(await button('Rename').getAttribute('title'), /needs the permission EDIT/)
+    // A model of one's own may be made of what one reads, a version of another's needs EDIT there.
+    await button('Register model').click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('As a version of').fill('all ' + user)
+    if (await dialog.getByLabel('Folder').count()) await dialog.getByLabel('Folder').fill('model')
+    await offered(button('Register', dialog), true, 'register a new model')
+    await dialog.getByLabel('As a version of').fill(world.model)
+    await offered(button('Register', dialog), edit, 'register a version')
+    assert.equal(await dialog.getByText('You may read this model and not add versions').count(), edit ? 0 : 1)
+    await page.keyboard.press('Escape')
+
+    await lab.visit(page, `#/experiments/${world.experiment}?runs=${world.runs[0]}`)
+    await offered(button('Tag'), edit, 'tag')
+    await offered(button('Delete'), manage, 'delete runs')
+    assert.ok(await button('Pin').isEnabled(), 'what is the browser’s own')
+    await lab.visit(page, `#/experiments/${world.experiment}?runs=${world.runs[0]}&deleted=1`)
+    await offered(button('Restore'), manage, 'restore runs')
+
+    await lab.visit(page, '#/experiments')
+    assert.ok(await button('New experiment').isEnabled())
+    await page.getByLabel('Select study', { exact: true }).check()
+    await offered(button('Rename'), edit, 'rename an experiment')
+    await offered(button('Delete'), manage, 'delete an experiment')
+
+    await lab.visit(page, `#/models/${world.model}`)
+    await offered(button('Rename'), edit, 'rename a model')
+    await offered(button('Delete'), manage, 'delete a model')
+    await offered(button('Edit: Description'), edit, 'describe a model')
+    await offered(tags.getByLabel('Key', { exact: true }), edit, 'tag a model')
+
+    await lab.visit(page, `#/models/${world.model}/versions/1`)
+    await offered(button('Change stage…'), edit, 'change the stage')
+    await offered(button('Delete'), manage, 'delete a version')
+    await offered(button('Edit: Description'), edit, 'describe a version')
+    await offered(page.getByRole('region', { name: 'Aliases' }).getByLabel('Alias', { exact: true }), edit, 'set an alias')
+    await offered(tags.getByLabel('Key', { exact: true }), edit, 'tag a version')
+    // Nor by keys.
+    await page.evaluate(() => document.activeElement.blur())
+    await page.keyboard.press('s')
+    assert.equal(await page.getByRole('dialog').count(), edit ? 1 : 0)
+    await page.keyboard.press('Escape')
+    await lab.visit(page, `#/models/${world.model}/versions/2`)
+    await offered(button(`Remove alias ${world.alias}`), manage, 'remove an alias')
+    await lab.done(page)
+  })
+}
+
+test('who changes something that they may not any more hears why it stays', async () => {
+  users(lab.data, 'add', 'former', '--password-stdin')
+  users(lab.data, 'grant', 'former', 'MANAGE', '-e', world.experiment)
+  const page = await lab.page(`#/experiments/${world.experiment}/runs/${world.runs[0]}`, signed('former'))
   const tags = page.getByRole('region', { name: 'Tags' })
+  await tags.waitFor()
+  await lab.settle(page)
+  users(lab.data, 'grant', 'former', 'READ', '-e', world.experiment)
   await tags.getByLabel('Key', { exact: true }).fill('owner')
   await tags.getByRole('button', { name: 'Add' }).click()
   await page.getByRole('alert').getByText('You have no permission to change this').waitFor()
   await soon(async () => assert.equal(await tags.getByLabel('Key', { exact: true }).inputValue(), 'owner', 'what was refused stays in its field'))
+  users(lab.data, 'grant', 'former', 'MANAGE', '-e', world.experiment)
   await lab.visit(page, `#/experiments/${world.experiment}?runs=${world.runs[0]}`)
+  users(lab.data, 'grant', 'former', 'READ', '-e', world.experiment)
   await page.getByRole('button', { name: 'Delete', exact: true }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
   await page.getByRole('alert').getByText('You have no permission to change this').waitFor()

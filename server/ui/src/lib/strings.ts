@@ -13,6 +13,7 @@ export const text = {
     mayNotSee: 'You have no permission to see this. Who manages it, or an administrator, can grant it.',
     mayNotChange: 'You have no permission to change this. Who manages it, or an administrator, can grant it.',
     status: tableWords.answered },
+  may: { edit: 'This needs the permission EDIT. Who manages it, or an administrator, can grant it.', manage: 'This needs the permission MANAGE. Who manages it, or an administrator, can grant it.', register: 'You may read this model and not add versions to it: that needs the permission EDIT.' },
   shell: { skip: 'Skip to the page', lost: 'The server does not answer. It is asked again and again …', user: (name: string, admin: boolean) => `Signed in as ${name}${admin ? ', an administrator' : ''}` },
   experiments: {
     title: 'Experiments', name: 'Name', runs: 'Runs', last: 'Last run', created: 'Created', search: 'Search by name',
