@@ -302,6 +302,23 @@ test('a run: what it is, its files without danger, tags', async () => {
   await lab.done(page)
 })
 
+test('a name of a run that is refused stays in its window', async () => {
+  const id = await lab.run(exp, 'to be renamed')
+  const page = await lab.page(`#/experiments/${exp}/runs/${id}`)
+  await page.getByRole('button', { name: 'Rename' }).click()
+  await page.getByRole('dialog').getByLabel('Name').fill('renamed')
+  await lab.api('POST', 'runs/delete', { run_id: id })
+  await page.getByRole('dialog').getByRole('button', { name: 'OK' }).click()
+  await page.getByRole('dialog').getByRole('alert').getByText('active').waitFor()
+  await soon(async () => assert.equal(await page.getByRole('dialog').getByLabel('Name').inputValue(), 'renamed'))
+  await lab.api('POST', 'runs/restore', { run_id: id })
+  await page.getByRole('dialog').getByRole('button', { name: 'OK' }).click()
+  await page.getByRole('heading', { name: 'renamed', level: 1 }).waitFor()
+  await lab.api('POST', 'runs/delete', { run_id: id })
+  page.complaints.length = 0 // the browser itself reports the answer 400
+  await lab.done(page)
+})
+
 test('compare: what differs, best and worst, charts beside', async () => {
   const page = await lab.page(`#/compare-runs?runs=${JSON.stringify(runs.slice(0, 3))}&experiments=["${exp}"]`)
   const params = page.getByRole('region', { name: 'Parameters' })
