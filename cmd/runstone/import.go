@@ -43,8 +43,7 @@ that is there with other content is a conflict, which ends the import; with
 --skip it is left out, with all that belongs to it.
 
 An import that was interrupted goes on where it was when it is called again. A
-second one finds everything and changes nothing, but for runs that had not ended
-at the first: they get what came since.`
+second one finds everything and changes nothing.`
 
 // importFlags are the flags of "import mlflow".
 type importFlags struct {
