@@ -142,9 +142,6 @@ func (in *runImporter) flush(last bool) error {
 	defer in.points.clear()
 	in.points.addTo(&in.out.Sum)
 	in.out.Points += int64(in.points.n)
-	if in.here != nil {
-		in.here.cut(&in.points)
-	}
 	if in.skip > 0 {
 		if err := in.passOver(last); err != nil || !last {
 			return err // the row stays as it is: it counts points that are there
@@ -160,31 +157,24 @@ func (in *runImporter) flush(last bool) error {
 		return err
 	}
 	return in.db.imports(in.ctx, func(tx *store.Tx, _ bool) error {
-		if err := in.append(tx, pieces, models); err != nil {
+		if err := index.Touch(tx, in.ord); err != nil {
 			return err
+		}
+		for _, id := range models {
+			if err := lineage.LogModelMetric(tx, in.ord, id); err != nil {
+				return err
+			}
+		}
+		for i := range pieces {
+			if err := pieces[i].appendTo(tx); err != nil {
+				return err
+			}
 		}
 		if last {
 			return tx.Delete(importingKey(in.ord))
 		}
 		return tx.Save(importingKey(in.ord), 1, importingRow{in.out.Points, in.out.Sum})
 	})
-}
-
-func (in *runImporter) append(tx *store.Tx, pieces []pointPiece, models []string) error {
-	if err := index.Touch(tx, in.ord); err != nil {
-		return err
-	}
-	for _, id := range models {
-		if err := lineage.LogModelMetric(tx, in.ord, id); err != nil {
-			return err
-		}
-	}
-	for i := range pieces {
-		if err := pieces[i].appendTo(tx); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // passOver drops points that an earlier call wrote.
@@ -246,12 +236,11 @@ func (in *runImporter) pieces() (pieces []pointPiece, models []string, err error
 }
 
 // comparePoints returns an [ErrConflict] unless the run here has the points of
-// the source, or, where it may have gone on, the first ones of each series. It
-// reports whether it went on.
-func (in *runImporter) comparePoints() (more bool, err error) {
+// the source.
+func (in *runImporter) comparePoints() error {
 	sums, err := in.s.Summaries(in.ctx, in.ord)
 	if err != nil {
-		return false, err
+		return err
 	}
 	curves := make([]store.Curve, len(sums))
 	names := make([]uint64, len(sums))
@@ -262,21 +251,18 @@ func (in *runImporter) comparePoints() (more bool, err error) {
 		curves[i] = store.Curve{Run: in.ord, Metric: n.Metric, Series: []store.SeriesName{n}}
 		names[i] = seriesSum(&n)
 	}
-	want, more := in.out.Sum, in.behind
-	if in.here != nil && in.here.found == points && points < in.out.Points {
-		want, more = in.here.sum, true
-	} else if points != in.out.Points {
-		return false, importConflict("its metrics have %d points here and %d there", points, in.out.Points)
+	if points != in.out.Points {
+		return importConflict("its metrics have %d points here and %d there", points, in.out.Points)
 	}
 	var sum PointSum
 	for c, err := range in.s.PointsOf(in.ctx, curves, store.AllPoints()) {
 		if err != nil {
-			return false, err
+			return err
 		}
 		sum.add(names[c.Curve], c.Steps, c.Times, c.Values)
 	}
-	if sum != want {
-		return false, importConflict("points of its metrics differ")
+	if sum != in.out.Sum {
+		return importConflict("points of its metrics differ")
 	}
-	return more, nil
+	return nil
 }

@@ -34,8 +34,7 @@ type SeriesColumns struct {
 
 // RunImport says what [DB.ImportRun] did.
 type RunImport struct {
-	Added  bool // false for a run that was there
-	Grown  bool // it was there, had not ended, and got what came since
+	Added  bool // false for a run that was there with the same content
 	Points int64
 	New    int64 // of Points, those that this call added
 	Sum    PointSum
@@ -58,11 +57,8 @@ func importingKey(run uint32) []byte { return tuple.Uint32(tuple.Key('I'), run) 
 // more behind them. Points are not merged: each goes in, repeated ones too.
 //
 // Differences to a run that is there are looked for in everything; its points
-// are compared as a whole, by number and [PointSum]. A run that is Running here and
-// has nothing that the source does not have went on there: it gets its newer points,
-// params, tags, datasets and models, status and end. For that points is called a
-// second time, and those that are there must come first in each series. See
-// [DB.ImportExperiment] for errors.
+// are compared as a whole, by number and [PointSum]. See [DB.ImportExperiment]
+// for errors.
 func (db *DB) ImportRun(ctx context.Context, r *ImportedRun, points iter.Seq2[[]SeriesColumns, error]) (RunImport, error) {
 	s, err := db.importing()
 	if err != nil {
@@ -95,13 +91,10 @@ func (db *DB) ImportRun(ctx context.Context, r *ImportedRun, points iter.Seq2[[]
 			return in.out, err
 		}
 	}
-	if in.mode != comparing {
-		return in.out, nil
+	if in.mode == comparing {
+		return in.out, in.comparePoints()
 	}
-	if in.out.Grown, err = in.comparePoints(); err != nil || !in.out.Grown {
-		return in.out, err
-	}
-	return in.out, in.grow(points)
+	return in.out, nil
 }
 
 // clean returns the run with texts that rows can hold.
@@ -154,8 +147,6 @@ type runImporter struct {
 	skip   int64         // points that are there from an earlier call
 	old    PointSum      // of them
 	series *store.Series // opened when there are points to write
-	here   *heldPoints   // where the run may have gone on
-	behind bool          // the source has more than points
 
 	points seriesBuffer
 }
@@ -201,9 +192,6 @@ func (in *runImporter) begin() error {
 		return in.write(tx)
 	})
 	in.out.Added = in.mode != comparing
-	if err == nil && in.here != nil {
-		err = in.here.count(in.ctx, in.s, in.ord)
-	}
 	return err
 }
 
@@ -217,29 +205,6 @@ func (in *runImporter) write(tx *store.Tx) error {
 	if in.ord, err = tx.Intern(kindRun, r.ID); err != nil {
 		return err
 	}
-	if err := in.writeFields(tx); err != nil {
-		return err
-	}
-	if err := index.AddRun(tx, exp, in.ord); err != nil {
-		return err
-	}
-	if in.points.n > 0 {
-		in.marked = true
-		if err := tx.Save(importingKey(in.ord), 1, importingRow{}); err != nil {
-			return err
-		}
-	}
-	return saveRun(tx, in.ord, &runRow{
-		Experiment: exp, Name: r.Name, User: r.User, Status: uint8(r.Status), Start: r.Start, End: r.End,
-		// MLflow restores all runs of an experiment with it.
-		Deleted: r.Deleted, DeletedAt: r.DeletedAt, WithExperiment: r.Deleted && expRow.Deleted,
-	})
-}
-
-// writeFields writes what a run has besides its own row and its points; what is
-// there already stays.
-func (in *runImporter) writeFields(tx *store.Tx) error {
-	r := in.run
 	for _, p := range r.Params {
 		key, err := tx.Intern(kindParam, p.Key)
 		if err == nil {
@@ -267,7 +232,20 @@ func (in *runImporter) writeFields(tx *store.Tx) error {
 			return err
 		}
 	}
-	return nil
+	if err := index.AddRun(tx, exp, in.ord); err != nil {
+		return err
+	}
+	if in.points.n > 0 {
+		in.marked = true
+		if err := tx.Save(importingKey(in.ord), 1, importingRow{}); err != nil {
+			return err
+		}
+	}
+	return saveRun(tx, in.ord, &runRow{
+		Experiment: exp, Name: r.Name, User: r.User, Status: uint8(r.Status), Start: r.Start, End: r.End,
+		// MLflow restores all runs of an experiment with it.
+		Deleted: r.Deleted, DeletedAt: r.DeletedAt, WithExperiment: r.Deleted && expRow.Deleted,
+	})
 }
 
 // resume finds out how far an earlier call came.
@@ -295,12 +273,7 @@ func (in *runImporter) resume(tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	err = in.run.differs(data, row.DeletedAt)
-	if in.mode == comparing && in.run.continues(data) {
-		in.here, in.behind = &heldPoints{}, err != nil
-		return nil
-	}
-	return err
+	return in.run.differs(data, row.DeletedAt)
 }
 
 // differs returns an [ErrConflict] that says what differs, nil if nothing does.
@@ -328,7 +301,7 @@ func (r *ImportedRun) differs(old *RunData, deletedAt int64) error {
 	inputs := func(a, b lineage.Input) int {
 		return cmp.Or(cmp.Compare(a.Dataset.Name, b.Dataset.Name), cmp.Compare(a.Dataset.Digest, b.Dataset.Digest))
 	}
-	if !equalSets(old.Inputs, r.Inputs, inputs, sameInput) {
+	if !equalSets(old.Inputs, r.Inputs, inputs, func(a, b lineage.Input) bool { return a.Dataset == b.Dataset && slices.Equal(a.Tags, b.Tags) }) {
 		return importConflict("its datasets differ")
 	}
 	if !equalSets(old.Models.Inputs, r.Models.Inputs, cmp.Compare[string], func(a, b string) bool { return a == b }) {
@@ -339,10 +312,6 @@ func (r *ImportedRun) differs(old *RunData, deletedAt int64) error {
 		return importConflict("the models that it made differ")
 	}
 	return nil
-}
-
-func sameInput(a, b lineage.Input) bool {
-	return a.Dataset == b.Dataset && slices.Equal(a.Tags, b.Tags)
 }
 
 // equalSets compares two lists whatever their order.

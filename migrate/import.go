@@ -198,9 +198,6 @@ func (in *importer) run(ctx context.Context, r *runstone.ImportedRun, e *runston
 	if !ok {
 		return err
 	}
-	if t := in.report.Tallies[Runs]; out.Grown {
-		t.Same, t.Grown = t.Same-1, t.Grown+1
-	}
 	in.report.Points += out.Points
 	in.report.PointsAdded += out.New
 	in.report.Params += int64(len(r.Params))

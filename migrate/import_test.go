@@ -270,28 +270,6 @@ func TestInvalid(t *testing.T) {
 	require.EqualValues(t, 1, report.Tallies[Runs].Added)
 }
 
-// TestRunThatWentOn: a run that had not ended at the first import is in the second
-// what it became, also in the report of a third one.
-func TestRunThatWentOn(t *testing.T) {
-	ctx, db := context.Background(), newDB(t)
-	m := full()
-	m.runs[0].Status, m.runs[0].End = runstone.Running, 0
-	_, err := Import(ctx, db, m, nil)
-	require.NoError(t, err)
-	m = full()
-	m.runs[0].Params = append(m.runs[0].Params, runstone.KV{Key: "seed", Value: "7"})
-	second, err := Import(ctx, db, m, nil)
-	require.NoError(t, err)
-	require.True(t, second.Changed())
-	runs := second.Tallies[Runs]
-	require.Equal(t, []int64{0, 1, 1, 0}, []int64{runs.Added, runs.Grown, runs.Same, runs.Conflicts})
-	third, err := Import(ctx, db, m, nil)
-	require.NoError(t, err)
-	require.False(t, third.Changed())
-	require.EqualValues(t, 2, third.Tallies[Runs].Same)
-	require.Equal(t, runs.Digest, third.Tallies[Runs].Digest)
-}
-
 // TestDryRun: over a database that may only be read, the report is what an import
 // would make it.
 func TestDryRun(t *testing.T) {

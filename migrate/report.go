@@ -32,7 +32,6 @@ type Counts struct {
 type Tally struct {
 	Added     int64 `json:"added"`
 	Same      int64 `json:"same"`      // were there, with the same content
-	Grown     int64 `json:"grown"`     // runs that were there, had not ended, and went on
 	Conflicts int64 `json:"conflicts"` // were there with other content, and were left so
 	Skipped   int64 `json:"skipped"`   // belong to something that was not imported, or cannot be kept
 	// Digest is a checksum over all records of the kind that the source has but
@@ -44,8 +43,8 @@ type Tally struct {
 // Report says what an import did.
 type Report struct {
 	Tallies map[Kind]*Tally `json:"records"`
-	// Points, Params, Tags and Inputs are those of the runs that are here
-	// now as there; Bytes are those of artifacts.
+	// Points, Params, Tags and Inputs are those of the runs that were added or
+	// the same; Bytes are those of artifacts.
 	Points        int64      `json:"points"`
 	PointsAdded   int64      `json:"points_added"`
 	Params        int64      `json:"params"`
@@ -64,7 +63,7 @@ const MaxListed = 100
 // Changed reports whether the import changed the database, or would have.
 func (r *Report) Changed() bool {
 	for _, t := range r.Tallies {
-		if t.Added+t.Grown > 0 {
+		if t.Added > 0 {
 			return true
 		}
 	}

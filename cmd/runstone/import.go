@@ -215,7 +215,7 @@ func (a *app) importProgress(start time.Time) func(*migrate.Report, *migrate.Cou
 		if n := total.Records[migrate.Runs]; n > 0 {
 			of = " of " + grouped(n)
 		}
-		fmt.Fprintf(a.err, "\r\x1b[K%s%s runs, %s points, %s files, %s, %v", grouped(runs.Added+runs.Grown+runs.Same+runs.Conflicts+runs.Skipped), of, grouped(r.Points),
+		fmt.Fprintf(a.err, "\r\x1b[K%s%s runs, %s points, %s files, %s, %v", grouped(runs.Added+runs.Same+runs.Conflicts+runs.Skipped), of, grouped(r.Points),
 			grouped(r.Tallies[migrate.Artifacts].Added+r.Tallies[migrate.Artifacts].Same), size(r.ArtifactBytes), now.Sub(start).Round(time.Second))
 	}
 }
@@ -224,10 +224,10 @@ func (a *app) importDone(r *migrate.Report, took time.Duration) error {
 	if a.json {
 		return a.writeJSON(r)
 	}
-	t := newTable("WHAT", ">ADDED", ">GROWN", ">SAME", ">CONFLICTS", ">SKIPPED", "DIGEST")
+	t := newTable("WHAT", ">ADDED", ">SAME", ">CONFLICTS", ">SKIPPED", "DIGEST")
 	for _, k := range migrate.Kinds {
 		n := r.Tallies[k]
-		t.add(string(k), grouped(n.Added), grouped(n.Grown), grouped(n.Same), grouped(n.Conflicts), grouped(n.Skipped), n.Digest)
+		t.add(string(k), grouped(n.Added), grouped(n.Same), grouped(n.Conflicts), grouped(n.Skipped), n.Digest)
 	}
 	if err := a.print(t); err != nil {
 		return err
