@@ -1,11 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
 
-// maxCopied bounds the points of a series that are looked for in others.
+// maxCopied bounds the points of a curve that are looked for in its other series,
+// those of the smallest first.
 const maxCopied = 10_000
 
 // exact is a point that is compared bit for bit.
@@ -22,15 +24,19 @@ func (x *snapshot) dropCopies(w *wanted) error {
 		}
 		var own, tied, others []part
 		for _, p := range parts {
-			switch {
-			case w.names[p.series].Model == "":
+			if w.names[p.series].Model == "" {
 				own = append(own, p)
-			case p.sum.Count <= maxCopied:
+			} else {
 				tied = append(tied, p)
-			default:
-				others = append(others, p)
 			}
 		}
+		slices.SortStableFunc(tied, func(a, b part) int { return cmp.Compare(a.sum.Count, b.sum.Count) })
+		left, n := int64(maxCopied), 0
+		for n < len(tied) && tied[n].sum.Count <= left {
+			left -= tied[n].sum.Count
+			n++
+		}
+		tied, others = tied[:n], tied[n:]
 		if len(own) == 0 || len(tied) == 0 {
 			continue
 		}
@@ -38,7 +44,7 @@ func (x *snapshot) dropCopies(w *wanted) error {
 		if err != nil {
 			return err
 		}
-		x.parts[i] = slices.Concat(own, others, tied)
+		x.parts[i] = slices.Concat(own, tied, others)
 	}
 	return nil
 }
@@ -98,6 +104,9 @@ func (b *bundle) seek(r Range, places []position, sought map[exact]bool) error {
 	defer rd.close()
 	var c Columns
 	for i := range b.pieces {
+		if err := b.x.ctx.Err(); err != nil {
+			return err
+		}
 		p := &b.pieces[i]
 		from, _ := slices.BinarySearchFunc(places, p.lo(), position.compare)
 		some := false
@@ -111,9 +120,6 @@ func (b *bundle) seek(r Range, places []position, sought map[exact]bool) error {
 		}
 		if !some {
 			continue
-		}
-		if err := b.x.ctx.Err(); err != nil {
-			return err
 		}
 		var err error
 		if c.Steps, c.Times, err = rd.clock(p, c.Steps[:0], c.Times[:0]); err != nil {

@@ -64,6 +64,31 @@ func TestOnce(t *testing.T) {
 	}
 }
 
+// TestOnceBounded has more points about models than are looked for.
+func TestOnceBounded(t *testing.T) {
+	s := open(t, t.TempDir(), nil)
+	x, err := s.OpenSeries(ctx, 7)
+	require.NoError(t, err)
+	defer x.Close()
+	const n = maxCopied/2 + 1
+	steps, values := make([]int64, n), make([]float64, n)
+	for i := range steps {
+		steps[i], values[i] = int64(i), float64(i)
+	}
+	for _, model := range []string{"", "a", "b"} {
+		g, err := x.Groups(ctx, []SeriesName{{Metric: "m", Model: model}})
+		require.NoError(t, err)
+		require.NoError(t, g[0].Append(ctx, Appended, steps, steps, [][]float64{values}))
+	}
+	var total int64
+	found, err := s.Downsample(ctx, []Curve{{Run: 7, Metric: "m", Once: true}}, AllPoints(), 10)
+	require.NoError(t, err)
+	for _, b := range found[0] {
+		total += b.Count
+	}
+	require.EqualValues(t, 2*n, total, "one of the two is looked for")
+}
+
 // BenchmarkOnce sums up curves of a million points, one point of each logged again.
 func BenchmarkOnce(b *testing.B) {
 	s := open(b, b.TempDir(), nil)

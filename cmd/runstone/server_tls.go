@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,8 +16,9 @@ type keyPair struct {
 	log               *slog.Logger
 	now               func() time.Time
 
-	mu     sync.Mutex
-	pair   *tls.Certificate
+	pair atomic.Pointer[tls.Certificate]
+
+	mu     sync.Mutex     // held while the files are looked at
 	files  [2]os.FileInfo // of pair
 	looked time.Time      // at files
 	broken bool           // what is in the files now, which the log knows
@@ -36,9 +38,12 @@ func (k *keyPair) config() *tls.Config {
 	return &tls.Config{GetCertificate: k.get, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
 }
 
-// get returns the pair that the files hold, or the last good one.
+// get returns the pair that the files hold, or the last good one. A file system that
+// does not answer holds up one client; the others get the last one.
 func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	k.mu.Lock()
+	if !k.mu.TryLock() {
+		return k.pair.Load(), nil
+	}
 	defer k.mu.Unlock()
 	if now := k.now(); now.Sub(k.looked) >= lookAtPairEvery {
 		k.looked = now
@@ -48,11 +53,12 @@ func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		}
 		k.broken = err != nil
 	}
-	return k.pair, nil
+	return k.pair.Load(), nil
 }
 
 // read reads the files unless they are those of the pair already. They are looked at
-// before, so that a change meanwhile shows the next time.
+// before, so that a change meanwhile shows the next time. What is no file, as a pipe,
+// is read once: it has nothing the second time.
 func (k *keyPair) read() error {
 	var files [2]os.FileInfo
 	same := true
@@ -62,6 +68,9 @@ func (k *keyPair) read() error {
 			return err
 		}
 		old := k.files[i]
+		if k.pair.Load() != nil && !info.Mode().IsRegular() {
+			return nil
+		}
 		same = same && old != nil && os.SameFile(old, info) && old.ModTime().Equal(info.ModTime()) && old.Size() == info.Size()
 		files[i] = info
 	}
@@ -72,6 +81,7 @@ func (k *keyPair) read() error {
 	if err != nil {
 		return err
 	}
-	k.pair, k.files = &pair, files
+	k.pair.Store(&pair)
+	k.files = files
 	return nil
 }

@@ -4,8 +4,8 @@
 export function csv(rows: (string | number | undefined)[][]): string {
   return rows.map((r) => r.map((v) => {
     let s = String(v ?? '')
-    if (typeof v === 'string' && /^[=+\-@\t\r]/.test(s)) s = "'" + s
-    return /[",\n\r]/.test(s) ? '"' + s.replaceAll('"', '""') + '"' : s
+    if (typeof v === 'string' && /^[=+\-@\t\r\n＝＋－＠]/.test(s)) s = "'" + s
+    return /[",;\n\r]/.test(s) ? '"' + s.replaceAll('"', '""') + '"' : s
   }).join(',')).join('\r\n') + '\r\n'
 }
 

@@ -59,6 +59,8 @@ export function framed(chart: HTMLCanvasElement, title: string, entries: Entry[]
   return out
 }
 
+// What XML cannot hold; names of runs can.
+const unprintable = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g
 const svg = 'http://www.w3.org/2000/svg'
 const looks = ['fill', 'fill-opacity', 'stroke', 'stroke-opacity', 'stroke-width', 'stroke-dasharray', 'stroke-linejoin', 'opacity', 'font-size', 'font-family', 'text-anchor']
 
@@ -88,5 +90,5 @@ export function drawing(chart: SVGSVGElement, title: string, entries: Entry[], {
     const { x } = places[i], y = head + high + places[i].y + line / 2
     root.append(make('path', { d: `M${x} ${y}h${swatch}`, stroke: e.color, 'stroke-width': 2, 'stroke-dasharray': e.dash.join(' ') || 'none' }), make('text', { x: x + swatch + 6, y: y + 4, fill: text, 'font-size': 12 }, e.name))
   }
-  return new XMLSerializer().serializeToString(root)
+  return new XMLSerializer().serializeToString(root).replace(unprintable, '\ufffd')
 }
