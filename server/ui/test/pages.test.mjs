@@ -264,6 +264,11 @@ test('live: a point that is logged beside the server is seen', async () => {
   await page.waitForTimeout(700) // the listener is there
   await lab.api('POST', 'runs/log-metric', { run_id: id, key: 'live loss', value: 1, timestamp: Date.now(), step: 2 })
   await panel.getByText('3 points').waitFor({ timeout: 3000 })
+  // A refusal is told, and nothing shown any longer.
+  await page.route('**/search-series', (r) => r.fulfill({ status: 403, body: '{}' }))
+  await lab.api('POST', 'runs/log-metric', { run_id: id, key: 'live loss', value: 1, timestamp: Date.now(), step: 3 })
+  await panel.getByText('You have no permission to see this').waitFor()
+  page.complaints.length = 0 // the browser itself reports the answer 403
   await lab.api('POST', 'runs/update', { run_id: id, status: 'FINISHED', end_time: Date.now() })
   await lab.done(page)
 })

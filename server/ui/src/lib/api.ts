@@ -8,6 +8,10 @@ export class ApiError extends Error {
   constructor(readonly status: number, readonly code: string, message: string) {
     super(message)
   }
+  /** Nothing was answered: a page may keep what it has, and is made anew when the server is back. */
+  get unreachable() {
+    return this.status === 0
+  }
 }
 
 async function ask(path: string, init: RequestInit, changes = false): Promise<Response> {
