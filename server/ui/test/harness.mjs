@@ -159,7 +159,7 @@ export class Lab {
     })
     page.on('requestfinished', (r) => page.busy.delete(r))
     page.on('requestfailed', (r) => page.busy.delete(r))
-    page.setDefaultTimeout(10_000)
+    page.setDefaultTimeout(30_000)
     await page.goto(this.base + '/' + hash)
     return page
   }
@@ -203,7 +203,7 @@ export const late = (page, url, ms) => page.route(url, async (r) => {
 
 /** Waits until what is checked holds: pages show what they fetch when it comes. */
 export async function soon(check) {
-  for (const end = Date.now() + 10_000; ;) {
+  for (const end = Date.now() + 30_000; ;) {
     try {
       return await check()
     } catch (e) {
