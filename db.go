@@ -27,9 +27,9 @@ type Options struct {
 	// the directory, instead of sharing it. Others may still share it later,
 	// or go on sharing it from before.
 	Exclusive bool
-	// Durability is that of points, params and tags; the default is
-	// [Appended]. What ends or starts a run, the registry and artifacts are
-	// always [Synced].
+	// Durability is that of points, params, tags and of runs that begin; the
+	// default is [Appended]. What ends a run, the registry and artifacts are
+	// always [Synced], with everything before them.
 	Durability Durability
 	// Artifacts is the folder of artifacts; "" is "artifacts" in the database.
 	Artifacts string

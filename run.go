@@ -120,8 +120,10 @@ const (
 	TagUser    = "mlflow.user"
 )
 
-// CreateRun makes a run and returns it. Errors: [ErrNotFound] for the
-// experiment, [ErrInvalid] when it is deleted, [ErrExists] for a taken ID.
+// CreateRun makes a run and returns it. A run that goes on is as durable as what
+// is logged to it ([Options].Durability), one that has ended is [Synced].
+// Errors: [ErrNotFound] for the experiment, [ErrInvalid] when it is deleted,
+// [ErrExists] for a taken ID.
 func (db *DB) CreateRun(ctx context.Context, n NewRun) (RunInfo, error) {
 	o := &createRun{
 		ID: n.ID, ExperimentID: n.ExperimentID, Experiment: n.Experiment, Name: n.Name, User: n.User,
@@ -144,7 +146,11 @@ func (db *DB) CreateRun(ctx context.Context, n NewRun) (RunInfo, error) {
 			return RunInfo{}, err
 		}
 	}
-	if err := db.do(ctx, Synced, o); err != nil {
+	d := db.opt.Durability
+	if RunStatus(o.Status).ended() {
+		d = Synced
+	}
+	if err := db.do(ctx, d, o); err != nil {
 		return RunInfo{}, err
 	}
 	return o.info, nil

@@ -454,3 +454,49 @@ func BenchmarkLog(b *testing.B) {
 		}
 	}
 }
+
+// TestLevelOfNewRuns: a run that begins is as durable as what is logged to it;
+// its end is synced, and so is everything before it.
+func TestLevelOfNewRuns(t *testing.T) {
+	for _, d := range []Durability{Appended, Synced} {
+		dir := t.TempDir()
+		db, err := Open(dir, &Options{Durability: d})
+		require.NoError(t, err)
+		x, err := db.CreateExperiment(ctx, "x", nil)
+		require.NoError(t, err)
+		require.Zero(t, unsynced(t, dir))
+		run, err := db.CreateRun(ctx, NewRun{ExperimentID: x})
+		require.NoError(t, err)
+		require.Equal(t, d == Appended, unsynced(t, dir) > 0)
+		_, err = db.UpdateRun(ctx, run.ID, RunUpdate{Status: Finished})
+		require.NoError(t, err)
+		require.Zero(t, unsynced(t, dir))
+		_, err = db.CreateRun(ctx, NewRun{ExperimentID: x, Status: Failed})
+		require.NoError(t, err)
+		require.Zero(t, unsynced(t, dir))
+		require.NoError(t, db.Close())
+	}
+}
+
+// unsynced returns how many bytes of the journals power loss could take.
+func unsynced(t *testing.T, dir string) int64 {
+	paths, err := store.Journals(dir)
+	require.NoError(t, err)
+	sum := int64(0)
+	for _, path := range paths {
+		v, err := store.ViewJournal(path)
+		require.NoError(t, err)
+		for _, err := range v.Frames(ctx) {
+			require.NoError(t, err)
+		}
+		synced := int64(0)
+		for _, m := range v.Info.Marks {
+			if m.Newest {
+				synced = m.Synced
+			}
+		}
+		sum += max(v.End().Offset-synced, 0)
+		require.NoError(t, v.Close())
+	}
+	return sum
+}

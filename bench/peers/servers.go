@@ -61,7 +61,7 @@ func (p *programs) trackers() (list []tracker) {
 			name: "runstone", about: "runstone server as it comes: journal synced before the answer, by group commit: " + survivesPower,
 			args: args, starts: 10, fill: fillByREST,
 		}, tracker{
-			name: "runstone-appended", about: "the same with --durability appended; creating and ending a run is synced in both: " + survivesProcess,
+			name: "runstone-appended", about: "the same with --durability appended; only the end of a run, the registry and files are synced: " + survivesProcess,
 			args: append(args, "--durability", "appended"), starts: 10, fill: fillByREST,
 		})
 	}

@@ -84,7 +84,7 @@ func (a *app) serverCommand() *cobra.Command {
 	f.StringVar(&fl.prometheus, "expose-prometheus", "", "answer /metrics; the value is a folder, which is not used")
 	f.StringVar(&fl.publicURL, "public-url", "", "how clients reach the server through a proxy that changes the Host header, for the URLs of uploads in parts")
 	f.BoolVar(&fl.only, "artifacts-only", false, "serve artifacts and nothing else")
-	f.StringVar(&fl.durability, "durability", "synced", "what metrics, params and tags survive once they are answered: synced, power loss; appended, the process")
+	f.StringVar(&fl.durability, "durability", "synced", "what new runs, metrics, params and tags survive once they are answered: synced, power loss; appended, the process")
 	f.StringVar(&fl.prefix, "static-prefix", "", "path before every path of the web pages")
 	f.StringVar(&fl.ui, "ui", "", "folder of a web UI to serve at /, or a Python environment with mlflow in it")
 	f.BoolVar(&fl.uiScripts, "ui-scripts", false, "let HTML files of runs run scripts where the web UI previews them")
