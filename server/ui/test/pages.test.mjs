@@ -263,7 +263,7 @@ test('live: a point that is logged beside the server is seen', async () => {
   await panel.getByText('2 points').waitFor()
   await page.waitForTimeout(700) // the listener is there
   await lab.api('POST', 'runs/log-metric', { run_id: id, key: 'live loss', value: 1, timestamp: Date.now(), step: 2 })
-  await panel.getByText('3 points').waitFor({ timeout: 3000 })
+  await panel.getByText('3 points').waitFor()
   // A refusal is told, and nothing shown any longer.
   await page.route('**/search-series', (r) => r.fulfill({ status: 403, body: '{}' }))
   await lab.api('POST', 'runs/log-metric', { run_id: id, key: 'live loss', value: 1, timestamp: Date.now(), step: 3 })
