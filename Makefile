@@ -157,7 +157,7 @@ bench-trend: build ## where the kept benchmarks changed
 SERVERS   := $(CACHE)/servers
 POSTGRES  ?= $(lastword $(sort $(wildcard /usr/lib/postgresql/*/bin)))
 SERVING   ?= 3s
-SERVED    ?= 2026-11-23-amd-epyc-servers.txt
+SERVED    ?= 2026-11-24-amd-epyc-servers.txt
 
 $(SERVERS)/stamp: bench/peers/requirements.txt
 	rm -rf $(SERVERS)
